@@ -1,0 +1,179 @@
+"""Pairs of values of two builds -> a verdict that stays valid however often one looks.  Pure.
+
+The logarithms of b/a, one per pair, are taken as normal with unknown mean and variance.  Evidence
+against "no change" is the t-test's e-process: the Bayes factor of an effect size drawn from
+N(0, EFFECT_VARIANCE) against zero, with the right-Haar prior on the scale (Perez-Ortiz, Lardy, de
+Heide, Gruenwald 2024, "E-statistics, group invariance and anytime-valid testing"; Wang and Ramdas
+2025, "Anytime-valid t-tests and confidence sequences for Gaussian means with unknown variance").
+Under no change it passes 1/alpha at any time with probability at most alpha, so one may look after
+each pair and stop.  Interleaving (A B B A) removes a linear drift; a distribution with heavier tails
+than the normal makes the test slower, not falser, where its tails are symmetric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from benchmarks.cases import Case
+from benchmarks.metrics import Metric
+from benchmarks.report import Comparison
+
+Verdict = Literal["regressed", "improved", "same", "unknown"]
+
+EFFECT_VARIANCE = 10.0  # of mean over standard deviation: changes that matter are far above the noise
+MOST_EVIDENCE = 1e12  # reports hold no infinity
+
+
+@dataclass(frozen=True)
+class PairsResult:
+    """What the pairs so far tell.
+
+    `relative` is b over a minus one, from the mean logarithm; `relative_low` and `relative_high`
+    bound it at 1 - alpha at all times together, None while nothing bounds it; `evidence` is the
+    e-value against no change.
+    """
+
+    verdict: Verdict
+    relative: float
+    relative_low: float | None
+    relative_high: float | None
+    evidence: float
+    sentence: str
+
+    def as_comparison(self, case: Case, metric: Metric, a: Sequence[float], b: Sequence[float]) -> Comparison:
+        """The result as the report holds it."""
+        return Comparison(
+            case=case,
+            metric=metric.name,
+            a=tuple(a),
+            b=tuple(b),
+            verdict=self.verdict,
+            relative=self.relative,
+            relative_low=self.relative_low,
+            relative_high=self.relative_high,
+            evidence=self.evidence,
+            sentence=self.sentence,
+        )
+
+
+def compare_pairs(
+    a: Sequence[float], b: Sequence[float], *, metric: Metric, alpha: float = 0.05, final: bool
+) -> PairsResult:
+    """The verdict after `len(a)` pairs; `a` is the last good build, `b` the suspect, shapes (n,).
+
+    A change is told when the evidence reaches 1/alpha and its size passes the metric's `relevant`
+    and `grain`; `same` when the interval leaves no room for such a change; otherwise `unknown`,
+    which asks for another pair unless `final`.  An exact metric is settled by one pair.
+
+    Raises:
+        ValueError: no pair, unequal lengths, a value that is not finite or not above zero, or a
+            metric that is never judged.
+    """
+    first, second = _pairs_checked(a, b, metric)
+    if metric.exact and np.ptp(first) == 0 and np.ptp(second) == 0:
+        return _exact_compare(float(first[0]), float(second[0]), metric)
+    ratios = np.log(second / first)
+    n = ratios.size
+    mean, deviation = float(ratios.mean()), float(ratios.std(ddof=1)) if n > 1 else 0.0
+    evidence = float(evidence_against_zero(mean, deviation, n)) if n > 1 else 1.0
+    half = interval_half_width(deviation, n, alpha) if n > 1 else None
+    smallest = max(metric.relevant, metric.grain / float(np.median(first)))
+    verdict = _verdict(mean, half, evidence, smallest, alpha, metric)
+    relative = float(np.expm1(mean))
+    low, high = (None, None) if half is None else (float(np.expm1(mean - half)), float(np.expm1(mean + half)))
+    sentence = _sentence(verdict, relative, low, high, n, metric, smallest, final=final)
+    return PairsResult(verdict, relative, low, high, min(evidence, MOST_EVIDENCE), sentence)
+
+
+def evidence_against_zero(mean: np.ndarray | float, deviation: np.ndarray | float, n: int) -> np.ndarray:
+    """The e-value after `n` >= 2 values with this mean and sample deviation, elementwise.
+
+    With t the t-statistic, nu = n - 1 and g = EFFECT_VARIANCE:
+    (1 + n g)^(-1/2) * ((1 + t^2/nu) / (1 + t^2/(nu (1 + n g))))^(n/2).
+    """
+    growth = 1 + n * EFFECT_VARIANCE
+    squares = (n - 1) * np.square(deviation)
+    signal = n * np.square(mean)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(squares + signal > 0, (squares + signal) / (squares + signal / growth), 1.0)
+    return np.asarray(growth**-0.5 * ratio ** (n / 2))
+
+
+def interval_half_width(deviation: float, n: int, alpha: float) -> float | None:
+    """Half the width of the confidence sequence on the mean after `n` >= 2 values.
+
+    It holds every mean against which the e-value stays below 1/alpha; None while that is all of them.
+    """
+    growth = 1 + n * EFFECT_VARIANCE
+    reach = (growth / alpha**2) ** (1 / n)
+    if reach >= growth:
+        return None
+    bound = (reach - 1) / (1 - reach / growth)  # of t^2 / (n - 1)
+    return deviation * float(np.sqrt((n - 1) * bound / n))
+
+
+def _pairs_checked(a: Sequence[float], b: Sequence[float], metric: Metric) -> tuple[np.ndarray, np.ndarray]:
+    if metric.better is None:
+        raise ValueError(f"{metric.name} describes a measurement and is never judged")
+    first, second = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    if first.size == 0 or first.shape != second.shape:
+        raise ValueError(f"pairs need as many values of each build, got {first.size} and {second.size}")
+    if not (np.isfinite([first, second]).all() and min(first.min(), second.min()) > 0):
+        raise ValueError(f"{metric.name}: every value must be finite and above zero to be compared")
+    return first, second
+
+
+def _exact_compare(a: float, b: float, metric: Metric) -> PairsResult:
+    relative = b / a - 1
+    differs = abs(b - a) > metric.grain and abs(relative) > metric.relevant
+    verdict = _direction(b - a, metric) if differs else "same"
+    sentence = (
+        f"{metric.title} {_moved(relative)}: {metric.format(a)} before, {metric.format(b)} after; it is counted, "
+        "so one pair settles it"
+        if differs
+        else f"{metric.title} is {metric.format(b)} in both builds, or differs by less than what is told"
+    )
+    return PairsResult(verdict, relative, relative, relative, MOST_EVIDENCE if b != a else 0.0, sentence)
+
+
+def _verdict(
+    mean: float, half: float | None, evidence: float, smallest: float, alpha: float, metric: Metric
+) -> Verdict:
+    if evidence >= 1 / alpha and abs(np.expm1(mean)) > smallest:
+        return _direction(mean, metric)
+    if half is not None and np.expm1(mean + half) < smallest and np.expm1(mean - half) > -smallest:
+        return "same"
+    return "unknown"
+
+
+def _direction(change: float, metric: Metric) -> Verdict:
+    return "regressed" if (change > 0) == (metric.better == "lower") else "improved"
+
+
+def _moved(relative: float) -> str:
+    return f"{'rose' if relative > 0 else 'fell'} {abs(relative) * 100:.1f} %"
+
+
+def _sentence(
+    verdict: Verdict,
+    relative: float,
+    low: float | None,
+    high: float | None,
+    n: int,
+    metric: Metric,
+    smallest: float,
+    *,
+    final: bool,
+) -> str:
+    pairs = f"{n} pair{'s' if n > 1 else ''}"
+    bounds = "not bounded yet" if low is None or high is None else f"{low * 100:+.1f} to {high * 100:+.1f} %"
+    if verdict in ("regressed", "improved"):
+        return f"{metric.title} {_moved(relative)} ({bounds}) over {pairs}"
+    if verdict == "same":
+        return f"{metric.title} did not move by {smallest * 100:.1f} % or more ({bounds}) over {pairs}"
+    remedy = "the budget is spent; a longer duration or a quieter machine would tell" if final else "another pair will tell more"
+    return f"{metric.title} may have moved by {relative * 100:+.1f} % ({bounds}) over {pairs}; {remedy}"

@@ -1,0 +1,28 @@
+"""Which processor the cases run on, and how many threads they may use."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+from benchmarks.nvml import gpu_count
+
+DeviceKind = Literal["cpu", "cuda"]
+
+
+def device_choose() -> DeviceKind:
+    """`cuda` when the NVIDIA driver sees a GPU that CUDA_VISIBLE_DEVICES does not hide.
+
+    A library that cannot use that GPU is then refused by name rather than run on the CPU unsaid.
+    """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None and visible.strip() in ("", "-1", "NoDevFiles"):
+        return "cpu"
+    return "cuda" if gpu_count() > 0 else "cpu"
+
+
+def threads_choose() -> int:
+    """The cores this process may run on; the worker pins its child, often to one."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

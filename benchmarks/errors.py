@@ -1,0 +1,51 @@
+"""What can go wrong while measuring.  Each error has the kind that a failed job is filed under."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+ErrorKind = Literal["export", "build", "model", "measure", "environment"]
+
+
+class BenchmarkError(Exception):
+    """The base of every error this library raises on purpose; its message is for people."""
+
+    kind: ClassVar[ErrorKind] = "measure"
+
+
+class ModelError(BenchmarkError):
+    """The model cannot be found or loaded, returns the wrong thing, or raises in its forward."""
+
+    kind: ClassVar[ErrorKind] = "model"
+
+
+class ExportError(BenchmarkError):
+    """The model does not become an ONNX file."""
+
+    kind: ClassVar[ErrorKind] = "export"
+
+
+class BuildError(BenchmarkError):
+    """The ONNX file does not become an engine."""
+
+    kind: ClassVar[ErrorKind] = "build"
+
+
+class MeasureError(BenchmarkError):
+    """One case could not be measured; the others go on."""
+
+
+class IntegrityError(BenchmarkError):
+    """A file is not the one that was announced: its digest differs."""
+
+    kind: ClassVar[ErrorKind] = "environment"
+
+
+class CannotRun(BenchmarkError):  # noqa: N818 - a fact about the machine, not a fault
+    """This machine cannot run the case; the case is skipped and the message is the reason."""
+
+    kind: ClassVar[ErrorKind] = "environment"
+
+
+class MissingLibrary(CannotRun):
+    """A library is not installed; the message names the extra that brings it."""

@@ -1,0 +1,79 @@
+"""From a model's source to a module ready to run: catalogue names and entry points."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.cases import ModelSource
+from benchmarks.errors import ModelError
+from benchmarks.models.catalogue import catalogue_build
+from benchmarks.models.entry import entry_call
+from benchmarks.models.inputs import example_checked, tensor_array
+from benchmarks.precision import module_cast, tensors_cast
+
+SEED = 0
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A module in evaluation mode and its example inputs, both in the precision asked for."""
+
+    module: Any
+    example: tuple[Any, ...]
+    precision: str
+
+    @property
+    def parameter_count(self) -> int:
+        """Numbers in the parameters, each shared one counted once."""
+        return sum(parameter.numel() for parameter in self.module.parameters())
+
+
+def model_load(source: ModelSource, checkout: Path, precision: str) -> LoadedModel:
+    """Build the module with seeded weights, on the CPU, in `precision`.
+
+    Raises:
+        ModelError: the source is missing, raises, or returns something else than a module and its
+            example inputs; an ONNX file or an engine is no module.
+    """
+    random.seed(SEED)
+    np.random.seed(SEED)  # noqa: NPY002 - the watched code may draw from the legacy generator
+    torch.manual_seed(SEED)
+    if source.kind == "catalogue":
+        returned: object = catalogue_build(source.ref)
+    elif source.kind == "entry":
+        returned = entry_call(source.ref, checkout)
+    else:
+        raise ModelError(f"{source.ref} is an {source.kind} file, not a torch module")
+    module, example = _pair_checked(returned, source.ref)
+    tensors = example_checked(example, source.ref)
+    module = module_cast(module.eval().requires_grad_(False), precision)
+    return LoadedModel(module=module, example=tensors_cast(tensors, precision), precision=precision)
+
+
+def _pair_checked(returned: object, where: str) -> tuple[Any, object]:
+    if not isinstance(returned, tuple) or len(returned) != 2:
+        raise ModelError(f"{where} must return (module, example_inputs), not {type(returned).__name__}")
+    module, example = returned
+    if not isinstance(module, torch.nn.Module):
+        raise ModelError(f"{where}: the first returned value must be a torch.nn.Module, not {type(module).__name__}")
+    return module, example
+
+
+def model_try(model: LoadedModel, where: str) -> tuple[np.ndarray, ...]:
+    """Run the model once on its example, and return the example as arrays.
+
+    Raises:
+        ModelError: the forward pass raised: nothing that follows could work.
+    """
+    try:
+        with torch.inference_mode():
+            model.module(*model.example)
+    except Exception as error:
+        raise ModelError(f"{where}: forward raised {type(error).__name__}: {error}") from error
+    return tuple(tensor_array(tensor) for tensor in model.example)

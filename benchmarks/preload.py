@@ -1,0 +1,37 @@
+"""The slow imports, done once: a worker that forks its children from here saves them in each job."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+
+from benchmarks.collector import collector_off
+from benchmarks.runners.table import ROWS
+
+EXPORT_MODULE = "benchmarks.export"
+_MODULES = {
+    "module": ("benchmarks.models.source",),
+    "onnx": ("onnxruntime",),
+    "engine": (),
+}
+_ENGINE_MODULES = {"tensorrt": ("tensorrt",), "tensorrt_rtx": ("tensorrt_rtx", "tensorrt_rtx_bindings")}
+
+
+def libraries_preload(runners: Iterable[str], *, export: bool) -> None:
+    """Import what `runners` and, when `export`, the exporter need; what is not installed is left out.
+
+    Importing starts neither CUDA nor a thread of torch or onnxruntime, so a fork afterwards is safe.
+    """
+    names = [EXPORT_MODULE] if export else []
+    for runner in runners:
+        names += [*_MODULES[ROWS[runner].loads], *_ENGINE_MODULES.get(runner, ())]
+    with collector_off():
+        for name in names:
+            _import_try(name)
+
+
+def _import_try(name: str) -> None:
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        return  # the case that needs it says so, by name and with the extra that brings it

@@ -1,0 +1,43 @@
+"""The site's Celery app: its tasks are wake-ups for work the database lists."""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+from celery.schedules import schedule
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "perfsite.settings")
+
+from django.conf import settings
+
+app = Celery("perfsite")
+app.conf.update(
+    broker_url=settings.REDIS_URL,
+    task_default_queue="site",
+    # the rows say what is left to do: a lost or doubled message harms nothing
+    task_acks_late=False,
+    task_ignore_result=True,
+    result_backend=None,
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    worker_send_task_events=False,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_transport_options={
+        "socket_timeout": 30,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+        "health_check_interval": 10,
+    },
+    beat_schedule={
+        name: {
+            "task": name,
+            "schedule": schedule(settings.SWEEP_SECONDS),
+            # a late tick is worthless: the next one does the same work
+            "options": {"expires": settings.SWEEP_SECONDS},
+        }
+        for name in ("runs.sweep", "regressions.screen", "alerts.tell")
+    },
+)
+app.autodiscover_tasks(["perfsite.runs", "perfsite.regressions", "perfsite.alerts"])

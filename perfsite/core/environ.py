@@ -1,0 +1,85 @@
+"""Reading settings from the environment, with a sentence when one is wrong."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off", ""}
+
+
+def env_flag(name: str, *, default: bool) -> bool:
+    """The variable as a yes or no.
+
+    Raises:
+        ImproperlyConfigured: it is set to something else.
+    """
+    text = os.environ.get(name)
+    if text is None:
+        return default
+    if text.lower() in _TRUE | _FALSE:
+        return text.lower() in _TRUE
+    raise ImproperlyConfigured(f"{name}={text!r} is neither yes nor no; set it to 1 or 0")
+
+
+def env_int(name: str, *, default: int) -> int:
+    """The variable as a whole number.
+
+    Raises:
+        ImproperlyConfigured: it is set to something else.
+    """
+    text = os.environ.get(name)
+    if text is None:
+        return default
+    try:
+        return int(text)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name}={text!r} is not a whole number") from None
+
+
+def env_list(name: str, *, default: list[str]) -> list[str]:
+    """The variable as a list, separated by commas."""
+    text = os.environ.get(name)
+    return default if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def data_folder() -> Path:
+    """The folder of the embedded database, broker and artifacts: `PERFSITE_DATA` or the user's data directory."""
+    chosen = os.environ.get("PERFSITE_DATA")
+    if chosen:
+        return Path(chosen).expanduser().resolve()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "perfsite"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "perfsite"
+
+
+def secret_key(folder: Path) -> str:
+    """`PERFSITE_SECRET_KEY`, else a key kept in the data folder, made there once and readable by its owner only."""
+    given = os.environ.get("PERFSITE_SECRET_KEY")
+    if given:
+        return given
+    path = folder / "secret-key"
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        pass
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:  # another process was first: its key is the one
+        return path.read_text().strip()
+    with os.fdopen(descriptor, "w") as file:
+        file.write(os.urandom(32).hex())
+    return path.read_text().strip()
+
+
+def site_url(folder: Path) -> str:
+    """`PERFSITE_URL`, else where the embedded home of this folder answered last, else the default."""
+    given = os.environ.get("PERFSITE_URL")
+    if not given and (folder / "site-url").exists():
+        given = (folder / "site-url").read_text().strip()
+    return (given or "http://127.0.0.1:8000").rstrip("/")

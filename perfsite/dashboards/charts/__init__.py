@@ -1,0 +1,1 @@
+"""Chart data from rows.  Pure: no database, no clock, no settings."""

@@ -1,0 +1,103 @@
+"""Incidents for people: the sentence, the evidence, whom we told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from django.db.models import Count, Prefetch, QuerySet
+
+from benchmarks.metrics import METRICS
+from perfsite.alerts.models import Notification
+from perfsite.dashboards.charts.pairs import PairsPlot, pairs_plot
+from perfsite.dashboards.formatting import change_text
+from perfsite.regressions.models import Incident, Regression, Verdict
+from perfsite.runs.models import Build, Project
+
+
+def incidents_list(*, projects: Sequence[Project]) -> QuerySet[Incident]:
+    """Incidents with their regressions, what nobody has triaged first, then the newest."""
+    regressions = Regression.objects.select_related("series", "verdict")
+    return (
+        Incident.objects.filter(project__in=projects)
+        .select_related("project", "build", "range_start")
+        .prefetch_related(Prefetch("regressions", queryset=regressions))
+        .annotate(regression_count=Count("regressions"))
+        .order_by("-opened_at", "-id")
+    )
+
+
+def regressions_of(*, incident: Incident) -> list[Regression]:
+    """The incident's regressions with series, verdict and comparison, the worst first."""
+    found = incident.regressions.select_related("series", "verdict__base", "verdict__job__report")
+    return sorted(found, key=lambda regression: -badness(regression.verdict, regression.series.metric))
+
+
+def badness(verdict: Verdict, metric: str) -> float:
+    """How bad a change is, as multiples of the smallest change of that metric worth telling."""
+    row = METRICS.get(metric)
+    least = row.relevant if row is not None and row.relevant else 0.01
+    return abs(verdict.relative) / least
+
+
+@dataclass(frozen=True)
+class ModelGroup:
+    """The regressions of one model, the worst first."""
+
+    model: str
+    regressions: Sequence[Regression]
+
+
+def regressions_by_model(*, regressions: Sequence[Regression]) -> list[ModelGroup]:
+    """The regressions grouped by model, the group with the worst one first."""
+    place = {regression.series.model: index for index, regression in reversed(list(enumerate(regressions)))}
+    ordered = sorted(regressions, key=lambda regression: place[regression.series.model])
+    return [
+        ModelGroup(model, list(rows)) for model, rows in groupby(ordered, key=lambda row: row.series.model)
+    ]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The comparison behind a verdict, for people."""
+
+    sentence: str
+    change: str
+    plot: PairsPlot | None
+    pairs: int
+    evalue: float | None
+
+
+def verdict_evidence(*, regression: Regression) -> Evidence | None:
+    """The interleaved pairs that settled a verdict; None when the screen alone decided."""
+    verdict, series = regression.verdict, regression.series
+    report = getattr(verdict.job, "report", None)
+    if report is None:
+        return None
+    for row in report.comparisons:
+        case = row["case"]
+        same = (case["model"], case["runner"], case["precision"], case["suite"], row["metric"])
+        wanted = (series.model, series.runner, series.precision, series.suite, series.metric)
+        if same == wanted and f"b{case['batch']}" == series.shape:
+            plot = pairs_plot(row["a"], row["b"], metric=series.metric)
+            pairs = min(len(row["a"]), len(row["b"]))
+            change = change_text(row["relative"], row["relative_low"], row["relative_high"])
+            return Evidence(row["sentence"], change, plot, pairs, row.get("evidence"))
+    return None
+
+
+def builds_between(*, incident: Incident, most: int = 20) -> list[Build]:
+    """The builds after the last good one up to the accused one, the newest first."""
+    start, end = incident.range_start.ordinal, incident.build.ordinal
+    if start is None or end is None:
+        return [incident.build]
+    inside = Build.objects.filter(
+        project=incident.project, branch=incident.build.branch, ordinal__gt=start, ordinal__lte=end
+    )
+    return list(inside.order_by("-ordinal")[:most])
+
+
+def notifications_of(*, incident: Incident) -> list[Notification]:
+    """Whom we told about an incident, in order."""
+    return list(incident.notifications.order_by("created_at"))

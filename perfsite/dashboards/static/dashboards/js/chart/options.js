@@ -1,0 +1,79 @@
+// uPlot's options: x is the place on the branch, y comes from the data.
+import { faded } from "./colours.js";
+
+export const DRAG_PX = 6;
+const LABEL_PX = 68;
+// noise of half a per cent must not look like a cliff: the axis spans at least this share of the values
+const LEAST_SPAN = 0.04;
+
+export function yRange(min, max) {
+  if (min === null || max === null) return [0, 1];
+  const middle = (min + max) / 2;
+  const half = Math.max((max - min) / 2, (Math.abs(middle) * LEAST_SPAN) / 2, 1e-12);
+  const low = middle - half * 1.15;
+  return [min >= 0 ? Math.max(0, low) : low, middle + half * 1.35];
+}
+
+// the crosshair snaps to the nearest build, but for the length of a drag
+function snapped(u, left, top) {
+  if (left < 0 || u.cursor.event?.buttons) return [left, top];
+  return [u.valToPos(u.data[0][u.posToIdx(left)], "x"), top];
+}
+
+function xSplits(u, _axis, min, max) {
+  const places = u.data[0].filter((x) => x >= min && x <= max);
+  const most = Math.max(1, Math.floor(u.bbox.width / devicePixelRatio / LABEL_PX));
+  const every = Math.ceil(places.length / most);
+  return places.filter((_, index) => index % every === 0);
+}
+
+function yValues(_u, splits, _axis, _space, increment) {
+  const decimals = Math.max(0, -Math.floor(Math.log10(increment) + 1e-9));
+  return splits.map((value) => value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals }));
+}
+
+export function chartOptions({ width, height, colours, data, shown, hooks, label }) {
+  const grid = { stroke: colours.line, width: 1 };
+  const narrow = width < 520;
+  return {
+    width,
+    height,
+    padding: [24, 12, 0, 0],
+    legend: { show: false },
+    cursor: {
+      y: false,
+      points: { show: false },
+      // `click` is left to the chart: uPlot takes a snapped crosshair for a drag
+      drag: { x: true, y: false, dist: DRAG_PX, click: () => {} },
+      move: snapped,
+    },
+    scales: {
+      x: { time: false, range: (_u, min, max) => (min === max ? [min - 1, max + 1] : [min - 0.5, max + 0.5]) },
+      y: { range: (_u, min, max) => yRange(min, max) },
+    },
+    axes: [
+      {
+        stroke: colours.muted,
+        font: colours.mono,
+        grid: { show: false },
+        ticks: grid,
+        size: 30,
+        splits: xSplits,
+        values: (_u, splits) => splits.map(label),
+      },
+      { stroke: colours.muted, font: colours.font, grid, ticks: { show: false }, size: narrow ? 44 : 56, values: yValues },
+    ],
+    series: [
+      {},
+      { stroke: colours.accent, width: 1.75, show: shown.line, points: { show: false }, spanGaps: true },
+      { stroke: "transparent", points: { show: false }, show: shown.band, spanGaps: true },
+      { stroke: "transparent", points: { show: false }, show: shown.band, spanGaps: true },
+    ],
+    bands: [{ series: [3, 2], fill: faded(colours.accent, 0.18) }],
+    hooks,
+  };
+}
+
+export function chartColumns(data) {
+  return [data.x, data.value, data.low, data.high];
+}

@@ -1,0 +1,36 @@
+"""Where each page answers."""
+
+from __future__ import annotations
+
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import path
+
+from perfsite.dashboards.views import home, incidents, outbox, projects, runs, search, series, trends, workers
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("live/", home.live, name="live"),
+    path("search/", search.search, name="search"),
+    path("projects/<slug:slug>/", projects.project_overview, name="project"),
+    path("projects/<slug:slug>/trends/", trends.trends, name="trends"),
+    path("projects/<slug:slug>/builds/", projects.builds, name="builds"),
+    path("projects/<slug:slug>/builds/<int:pk>/", projects.build, name="build"),
+    path("projects/<slug:slug>/incidents/", incidents.project_incidents, name="project-incidents"),
+    path("projects/<slug:slug>/incidents/<int:pk>/", incidents.incident, name="incident"),
+    path("projects/<slug:slug>/incidents/<int:pk>/triage/", incidents.triage, name="incident-triage"),
+    path("incidents/", incidents.incidents, name="incidents"),
+    path("series/<int:pk>/", series.series, name="series"),
+    path("series/<int:pk>/data.json", series.series_data, name="series-data"),
+    path("runs/<int:pk>/", runs.run, name="run"),
+    path("runs/<int:pk>/live/", runs.run_live, name="run-live"),
+    path("runs/<int:pk>/cancel/", runs.run_cancel, name="run-cancel"),
+    path("runs/<int:pk>/again/", runs.run_again, name="run-again"),
+    path("jobs/<int:pk>/cancel/", runs.job_cancel, name="job-cancel"),
+    path("jobs/<int:pk>/again/", runs.job_again, name="job-again"),
+    path("artifacts/<int:pk>/", runs.artifact, name="artifact"),
+    path("workers/", workers.workers, name="workers"),
+    path("outbox/", outbox.outbox, name="outbox"),
+    path("outbox/<int:pk>/", outbox.mail, name="mail"),
+    path("login/", LoginView.as_view(template_name="dashboards/login.html"), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+]

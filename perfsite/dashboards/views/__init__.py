@@ -1,0 +1,1 @@
+"""The pages, a file per page: a view reads, renders, and leaves every rule to the rooms below."""

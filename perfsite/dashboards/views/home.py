@@ -1,0 +1,50 @@
+"""The first page: the projects, what needs a person, what runs, the devices."""
+
+from __future__ import annotations
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from perfsite.dashboards.selectors.access import project_get, projects_readable
+from perfsite.dashboards.selectors.home import incidents_open, project_rows
+from perfsite.dashboards.selectors.jobs import jobs_queued_count, jobs_running
+from perfsite.dashboards.selectors.workers import worker_cards, workers_unserved
+from perfsite.dashboards.views.reading import page
+
+
+@require_safe
+@page
+def home(request: HttpRequest) -> HttpResponse:
+    """Every project in one row; strangers see the public ones, or the way to log in."""
+    projects = list(projects_readable(request=request))
+    if not projects and not request.user.is_authenticated:
+        return redirect_to_login(request.get_full_path())
+    now = timezone.now()
+    context = {
+        "rows": project_rows(projects=projects),
+        "incidents": incidents_open(projects=projects),
+        "running": jobs_running(projects=projects),
+        "queued": jobs_queued_count(projects=projects),
+        "unserved": workers_unserved(now=now),
+        "cards": worker_cards(now=now) if request.user.is_authenticated else [],
+    }
+    return render(request, "dashboards/home.html", context)
+
+
+@require_safe
+@page
+def live(request: HttpRequest) -> HttpResponse:
+    """What runs now, as a fragment that asks for itself again; of one project with `?project=`."""
+    slug = request.GET.get("project", "")
+    project = project_get(request=request, slug=slug) if slug else None
+    projects = [project] if project else list(projects_readable(request=request))
+    context = {
+        "running": jobs_running(projects=projects),
+        "queued": jobs_queued_count(projects=projects),
+        "unserved": workers_unserved(now=timezone.now()),
+        "project": project,
+    }
+    return render(request, "dashboards/parts/live_jobs.html", context)

@@ -1,0 +1,96 @@
+"""Incidents: the list, and one with its evidence and triage."""
+
+from __future__ import annotations
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from perfsite.dashboards.charts.reproduce import reproduce_lines
+from perfsite.dashboards.selectors.access import incident_get, project_get, projects_readable
+from perfsite.dashboards.selectors.incidents import (
+    builds_between,
+    incidents_list,
+    notifications_of,
+    regressions_by_model,
+    regressions_of,
+    verdict_evidence,
+)
+from perfsite.dashboards.views.reading import page, page_of
+from perfsite.regressions.models import Incident, Regression
+from perfsite.regressions.triage import TRIAGE_STATES, incident_triage
+
+
+class TriageForm(forms.Form):
+    """What a person decides about an incident."""
+
+    state = forms.ChoiceField(choices=[(state, f"{state}: {says}") for state, says in TRIAGE_STATES.items()])
+    note = forms.CharField(required=False, max_length=4000, widget=forms.Textarea(attrs={"rows": 4}))
+
+
+@require_safe
+@page
+def incidents(request: HttpRequest) -> HttpResponse:
+    """The incidents of every project this reader may see."""
+    shown = page_of(request, incidents_list(projects=list(projects_readable(request=request))))
+    return render(request, "dashboards/incidents.html", {"page": shown})
+
+
+@require_safe
+@page
+def project_incidents(request: HttpRequest, slug: str) -> HttpResponse:
+    """The incidents of one project."""
+    project = project_get(request=request, slug=slug)
+    shown = page_of(request, incidents_list(projects=[project]))
+    context = {"project": project, "tab": "incidents", "page": shown}
+    return render(request, "dashboards/incidents.html", context)
+
+
+@require_safe
+@page
+def incident(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """One incident: the worst series' chart, the evidence, every regression, the triage."""
+    found = incident_get(request=request, slug=slug, pk=pk)
+    regressions = regressions_of(incident=found)
+    worst = regressions[0] if regressions else None
+    context = {
+        "incident": found,
+        "project": found.project,
+        "tab": "incidents",
+        "worst": worst,
+        "evidence": verdict_evidence(regression=worst) if worst else None,
+        "groups": regressions_by_model(regressions=regressions),
+        "count": len(regressions),
+        "between": builds_between(incident=found),
+        "notifications": notifications_of(incident=found),
+        "reproduce": _reproduce(found, worst) if worst else [],
+        "form": TriageForm(initial={"state": found.state, "note": found.note}),
+    }
+    return render(request, "dashboards/incident.html", context)
+
+
+def _reproduce(found: Incident, worst: Regression) -> list[str]:
+    """How to measure the worst series' case at home; nothing when its job is gone."""
+    job, series = worst.verdict.job, worst.series
+    if job is None:
+        return []
+    only = {"runner": series.runner, "precision": series.precision, "suite": series.suite}
+    return reproduce_lines(job.spec, sha=found.build.sha, repo=found.project.repo, only=only)
+
+
+@require_POST
+@login_required
+@page
+def triage(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """Store what a person decided."""
+    found = incident_get(request=request, slug=slug, pk=pk)
+    form = TriageForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, f"Not stored: {'; '.join(form.errors.as_text().split('* ')[1:])}")
+        return redirect("incident", slug, pk)
+    incident_triage(incident=found, state=form.cleaned_data["state"], note=form.cleaned_data["note"])
+    messages.info(request, "Stored.")
+    return redirect("incident", slug, pk)

@@ -1,0 +1,34 @@
+"""The workers, a card each."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from perfsite.dashboards.selectors.workers import worker_cards, workers_unserved
+
+_JOIN = """\
+git clone PERFSITE_REPOSITORY perfsite && cd perfsite && pip install -e '.[gpu]'
+export PERFSITE_TOKEN=the-secret-from-above
+python -m workers --site {site}"""
+
+
+@require_safe
+@vary_on_headers("HX-Request")
+@login_required
+def workers(request: HttpRequest) -> HttpResponse:
+    """Every worker and how to add one; only the cards for htmx."""
+    now = timezone.now()
+    context = {
+        "cards": worker_cards(now=now),
+        "unserved": workers_unserved(now=now),
+        "join_lines": _JOIN.format(site=settings.SITE_URL),
+    }
+    part = request.htmx  # type: ignore[attr-defined]  # set by django-htmx's middleware
+    name = "dashboards/parts/worker_cards.html" if part else "dashboards/workers.html"
+    return render(request, name, context)

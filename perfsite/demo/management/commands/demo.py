@@ -1,0 +1,139 @@
+"""`manage.py demo`: the main job, from signed pushes to regressions on charts, on this machine."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from perfsite.access.services import login_link_add
+from perfsite.core.errors import PerfsiteError
+from perfsite.demo.deliveries import push_deliver
+from perfsite.demo.outcome import Row, is_right, rows, standing
+from perfsite.demo.repository import Made, repository_make
+from perfsite.embedded.home import Home, home_open
+from perfsite.embedded.interrupt import StopRequestedError, stop_signals
+from perfsite.runs.models import Project
+from perfsite.runs.services import project_add
+
+_SLUG = "demo"
+_LONGEST_SECONDS = 1800.0
+_COLOURS = {"regressed": "dark_orange3", "improved": "green", "skipped": "dim", "quiet": "dim"}
+
+
+class Command(BaseCommand):
+    """Run the demo and keep serving it."""
+
+    help = "Make a repository with planted changes, push it to a real service here, and show what it finds."
+    requires_migrations_checks = False
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--port", type=int, default=8000, help="where the site answers (default 8000)")
+        parser.add_argument(
+            "--exit",
+            action="store_true",
+            help="end when done: status 0 only if each planted regression, and nothing else, has its incident",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run until done (`--exit`) or until asked to stop."""
+        console = Console()
+        try:
+            with stop_signals(), home_open(port=options["port"], say=console.log) as home:
+                right = self._demo(home, console)
+                if options["exit"]:
+                    _pages_print(home, console)
+                else:
+                    self._serve(home, console)
+        except StopRequestedError:
+            console.print("stopped")
+            return
+        except PerfsiteError as error:
+            raise CommandError(str(error)) from None
+        if not right:
+            console.print("[red]the service did not find exactly what was planted[/red]")
+            sys.exit(1)
+
+    def _demo(self, home: Home, console: Console) -> bool:
+        started = time.monotonic()
+        repository = Path(settings.DATA) / "demo" / "pocket-models"
+        made = repository_make(repository)
+        project = Project.objects.filter(slug=_SLUG).first() or project_add(
+            slug=_SLUG, name="Pocket models", repo=str(repository), owner_email="lead@example.org"
+        )
+        console.log(f"{len(made)} commits in {repository}; the project's page: {home.url}/projects/{_SLUG}/")
+        waits = [push_deliver(url=home.url, project=project, made=one, repository=repository) for one in made]
+        console.log(f"{len(made)} signed pushes accepted, the slowest in {max(waits) * 1000:.0f} ms")
+        _watch(home, project, made, console)
+        table = rows(project=project, made=made)
+        _table_print(table, console)
+        console.print(f"from the first push to the last verdict: {time.monotonic() - started:.0f} s")
+        return is_right(table, made)
+
+    def _serve(self, home: Home, console: Console) -> None:
+        _pages_print(home, console)
+        console.print("Ctrl-C stops everything; the data stays.")
+        while True:
+            home.supervisor.tend()
+            time.sleep(1)
+
+
+def _watch(home: Home, project: Project, made: list[Made], console: Console) -> None:
+    """Show how far it is until nothing is left to do.
+
+    Raises:
+        PerfsiteError: it takes far too long.
+    """
+    shas = [one.sha for one in made]
+    deadline = time.monotonic() + _LONGEST_SECONDS
+    columns = (
+        TextColumn("measuring"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("", total=None)
+        while time.monotonic() < deadline:
+            home.supervisor.tend()
+            now = standing(project=project, shas=shas)
+            progress.update(bar, completed=now.ended, total=now.jobs or None, description=now.waiting)
+            if not now.waiting:
+                return
+            time.sleep(0.5)
+    raise PerfsiteError(f"the demo was not done after {_LONGEST_SECONDS:.0f} s; it waited for: {now.waiting}")
+
+
+def _table_print(table: list[Row], console: Console) -> None:
+    shown = Table(title="What the service found", show_lines=False)
+    for name in ("commit", "subject", "metric", "before", "after", "change", "verdict", ""):
+        shown.add_column(name, justify="right" if name in ("before", "after", "change") else "left")
+    for row in table:
+        colour = _COLOURS.get(row.verdict, "red")
+        mark = {True: "✓", False: "✗", None: ""}[row.right]
+        shown.add_row(
+            row.sha[:7], row.subject, row.metric, row.before, row.after, row.change,
+            f"[{colour}]{row.verdict}[/{colour}]", mark,
+        )  # fmt: skip
+    console.print(shown)
+
+
+def _pages_print(home: Home, console: Console) -> None:
+    link = f"{home.url}/login/link/{login_link_add()}/?next=/projects/{_SLUG}/"
+    console.print(f"Open (logs you in, once, from this machine): {link}", soft_wrap=True)
+    for what, path in (
+        ("the project", f"/projects/{_SLUG}/"),
+        ("its incidents", f"/projects/{_SLUG}/incidents/"),
+        ("the mails", "/outbox/"),
+        ("the workers", "/workers/"),
+    ):
+        console.print(f"  {what:14} {home.url}{path}", soft_wrap=True)

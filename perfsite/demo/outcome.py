@@ -1,0 +1,131 @@
+"""What the service found in the demo's commits, beside what was planted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.metrics import metric_get
+from perfsite.demo.repository import Made
+from perfsite.regressions.models import Incident, Suspicion, Verdict
+from perfsite.results.models import Report
+from perfsite.runs.models import Build, Job, Project
+from perfsite.runs.states import JOB_ENDED
+
+# a notification in one of these states is not tried again
+_TOLD = ("sent", "failed", "uncertain")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; `right` is None where nothing was planted and nothing found."""
+
+    sha: str
+    subject: str
+    metric: str
+    before: str
+    after: str
+    change: str
+    verdict: str
+    right: bool | None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far the demo is: jobs ended of all, and what still goes on."""
+
+    ended: int
+    jobs: int
+    waiting: str
+
+
+def standing(*, project: Project, shas: Sequence[str]) -> Standing:
+    """Where the service stands with these commits; `waiting` is empty when nothing is left to do."""
+    builds = Build.objects.filter(project=project, sha__in=shas)
+    jobs = Job.objects.filter(run__build__in=builds)
+    ended = jobs.filter(state__in=JOB_ENDED).count()
+    planned = builds.exclude(state="received").count()
+    count = jobs.count()
+    if planned < len(shas):
+        waiting = f"planning {len(shas) - planned} builds"
+    elif ended < count:
+        waiting = _running_told(project)
+    elif Report.objects.filter(job__in=jobs, screened_at__isnull=True).exists():
+        waiting = "screening"
+    elif Suspicion.objects.filter(build__in=builds, state="open").exists():
+        waiting = "confirming"
+    elif Incident.objects.filter(build__in=builds).exclude(notifications__state__in=_TOLD).exists():
+        waiting = "telling"
+    else:
+        waiting = ""
+    return Standing(ended=ended, jobs=count, waiting=waiting)
+
+
+def _running_told(project: Project) -> str:
+    job = (
+        Job.objects.filter(run__build__project=project, state="running").select_related("run__build").first()
+    )
+    if job is None:
+        return "waiting for the worker"
+    build = job.run.build
+    return f"{job.kind} {job.model} at {build.short}: {job.progress.get('stage', 'starting')}"
+
+
+def rows(*, project: Project, made: Sequence[Made]) -> list[Row]:
+    """The table, one row per commit, the oldest first."""
+    builds = Build.objects.filter(project=project).select_related("incident")
+    known = {build.sha: build for build in builds}
+    return [_row(one, known.get(one.sha)) for one in made]
+
+
+def _row(made: Made, build: Build | None) -> Row:
+    if build is None or build.state in ("skipped", "failed", "received"):
+        state = build.state if build else "unknown"
+        return Row(made.sha, made.step.subject, "", "", "", "", state, _right(made, state))
+    verdict = _verdict_shown(build)
+    told = "regressed" if hasattr(build, "incident") else ""
+    if not told and verdict and verdict.kind == Verdict.Kind.IMPROVED:
+        told = "improved"
+    failed = Job.objects.filter(run__build=build, state="failed").count()
+    state = told or (f"{failed} failed jobs" if failed else "quiet")
+    if verdict is None or not told:
+        return Row(made.sha, made.step.subject, "", "", "", "", state, _right(made, state))
+    metric = metric_get(verdict.series.metric)
+    return Row(
+        sha=made.sha,
+        subject=made.step.subject,
+        metric=f"{verdict.series.model}/{verdict.series.runner} {metric.title}",
+        before=metric.format(verdict.before),
+        after=metric.format(verdict.after),
+        change=f"{verdict.relative:+.1%}",
+        verdict=state,
+        right=_right(made, state),
+    )
+
+
+def _verdict_shown(build: Build) -> Verdict | None:
+    """The verdict that tells most: of the incident when there is one, the largest change first."""
+    kind = Verdict.Kind.REGRESSED if hasattr(build, "incident") else Verdict.Kind.IMPROVED
+    found = Verdict.objects.filter(build=build, kind=kind).select_related("series")
+    return max(found, key=_weight, default=None)
+
+
+def _weight(verdict: Verdict) -> tuple[bool, float]:
+    """What a person feels goes before what is merely counted, then the larger change."""
+    felt = not metric_get(verdict.series.metric).exact
+    return felt, abs(verdict.relative)
+
+
+def _right(made: Made, state: str) -> bool | None:
+    expected = made.step.expect
+    if expected == "quiet":
+        return None if state == "quiet" else False
+    return state == expected
+
+
+def is_right(table: Sequence[Row], made: Sequence[Made]) -> bool:
+    """Whether each planted regression has its incident and no other commit has one."""
+    return all(
+        (row.verdict == "regressed") == (one.step.expect == "regressed")
+        for row, one in zip(table, made, strict=True)
+    )

@@ -1,0 +1,206 @@
+"""One comparison decides the suspicions of a build: ordering it, and settling by what came home."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from itertools import groupby
+from statistics import median
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from benchmarks.cases import Case
+from benchmarks.report import Comparison
+from perfsite.core.errors import PerfsiteError
+from perfsite.regressions import worklist
+from perfsite.regressions.changes import data_digest, subject_of, verdict_record
+from perfsite.regressions.models import Suspicion, Verdict
+from perfsite.regressions.wording import Change, confirmed_sentence, same_sentence, unknown_sentence
+from perfsite.results.models import Report, Series
+from perfsite.runs.models import Attempt, Job, Worker
+from perfsite.runs.services import compare_order
+from perfsite.runs.states import JOB_ENDED
+
+DETECTOR = "interleaved-comparison/1"
+
+# (runner, precision, shape, suite): what tells the cases of one model apart
+CaseKey = tuple[str, str, str, str]
+
+
+def suspicions_order() -> int:
+    """Order one comparison for each group of open suspicions that has none; returns how many."""
+    waiting = Suspicion.objects.filter(state="open", job=None).select_related("series")
+    groups = groupby(sorted(waiting, key=_group_key), key=_group_key)
+    return sum(_group_order([row.pk for row in rows]) for _, rows in groups)
+
+
+def suspicions_settle() -> int:
+    """Settle the open suspicions whose comparison has ended; returns how many.
+
+    Also closes the reports of comparisons that nobody waits for any more.
+    """
+    ended = Suspicion.objects.filter(state="open", job__state__in=JOB_ENDED)
+    settled = sum(
+        _suspicion_settle(suspicion)
+        for suspicion in ended.select_related("series", "build", "base", "job__report").order_by("id")
+    )
+    done = Report.objects.filter(kind="compare", screened_at=None)
+    done.exclude(job__suspicions__state="open").update(screened_at=timezone.now())
+    return settled
+
+
+def _group_key(suspicion: Suspicion) -> tuple[int, int, str, str, str]:
+    series = suspicion.series
+    return suspicion.build_id, suspicion.base_id, series.device_class, series.model, series.precision
+
+
+@transaction.atomic
+def _group_order(suspicion_ids: Iterable[int]) -> bool:
+    """Order the comparison of suspicions that share both builds, device class, model and precision.
+
+    The rows are locked: of two tasks at once the second finds them ordered.
+    """
+    locked = Suspicion.objects.select_for_update(of=("self",)).filter(
+        pk__in=suspicion_ids, state="open", job=None
+    )
+    rows = list(locked.select_related("series", "build", "base", "trigger").order_by("id"))
+    if not rows or not all(worklist.suspicion_is_ready(job_id=row.trigger_id) for row in rows):
+        return False
+    first = rows[0]
+    try:
+        job = compare_order(
+            base=first.base,
+            build=first.build,
+            device_class=first.series.device_class,
+            pin=_pin(first.trigger),
+            model=first.series.model,
+            precision=first.series.precision,
+            watch=[(_case_of(row), row.series.metric) for row in rows],
+        )
+    except PerfsiteError as error:
+        for row in rows:
+            _settle_unknown(row, f"no comparison could be ordered: {error}")
+        return True
+    Suspicion.objects.filter(pk__in=[row.pk for row in rows]).update(job=job)
+    return True
+
+
+def _pin(trigger: Job) -> str:
+    """The device that measured the suspect, when a worker is there to lend it; else any of its class."""
+    attempt = Attempt.objects.filter(job=trigger, state="reported").select_related("worker").first()
+    if attempt is None:
+        return ""
+    since = timezone.now() - timedelta(seconds=settings.LEASE_SECONDS)
+    uuid = attempt.worker.device_uuid
+    return uuid if Worker.objects.filter(device_uuid=uuid, last_seen__gte=since).exists() else ""
+
+
+def _case_of(suspicion: Suspicion) -> Case:
+    """The case as it was ordered when the suspect was measured; it knows the duration too."""
+    wanted = _series_key(suspicion.series)
+    for fields in suspicion.trigger.spec["cases"]:
+        case = Case.model_validate(fields)
+        if _case_key(case) == wanted:
+            return case
+    raise PerfsiteError(f"job {suspicion.trigger_id} has no case {suspicion.series.case_label}")
+
+
+def _series_key(series: Series) -> CaseKey:
+    return series.runner, series.precision, series.shape, series.suite
+
+
+def _case_key(case: Case) -> CaseKey:
+    return case.runner, case.precision, case.shape, case.suite
+
+
+def _suspicion_settle(suspicion: Suspicion) -> bool:
+    """Settle one suspicion by its comparison; False when another task was first."""
+    job = suspicion.job
+    assert job is not None  # the query asks for ended jobs only
+    report: Report | None = getattr(job, "report", None)
+    if report is None:
+        reason = job.failure or f"the job ended {job.state} and sent no report"
+        return _settle_unknown(suspicion, f"the comparison ended without a result: {reason}")
+    for fields in report.comparisons:
+        comparison = Comparison.model_validate(fields)
+        if (_case_key(comparison.case), comparison.metric) == (
+            _series_key(suspicion.series),
+            suspicion.series.metric,
+        ):
+            return _settle_compared(suspicion, comparison)
+    return _settle_unknown(suspicion, _reason_missing(suspicion, report))
+
+
+def _reason_missing(suspicion: Suspicion, report: Report) -> str:
+    """Why the report has no comparison of this case: the worker's own words when it gave any."""
+    for outcome in report.outcomes:
+        if _case_key(Case.model_validate(outcome["case"])) == _series_key(suspicion.series):
+            return f"the comparison did not decide it: {outcome['reason'] or outcome['status']}"
+    return "the comparison's report does not tell of it"
+
+
+def _settle_compared(suspicion: Suspicion, comparison: Comparison) -> bool:
+    pairs = min(len(comparison.a), len(comparison.b))
+    before, after = median(comparison.a or (0.0,)), median(comparison.b or (0.0,))
+    change = Change(before, after, comparison.relative, comparison.relative_low, comparison.relative_high)
+    subject = subject_of(series=suspicion.series, build=suspicion.build)
+    if comparison.verdict == "unknown":
+        sentence = unknown_sentence(subject, reason=comparison.sentence.rstrip("."))
+    elif comparison.verdict == "same":
+        sentence = same_sentence(subject, change, pairs=pairs)
+    else:
+        sentence = confirmed_sentence(subject, change, pairs=pairs)
+    evidence = {
+        "a": list(comparison.a),
+        "b": list(comparison.b),
+        "pairs": pairs,
+        "e_value": comparison.evidence,
+        "sentence": comparison.sentence,
+        "screen": suspicion.evidence,
+    }
+    return _settle(suspicion, kind=comparison.verdict, change=change, sentence=sentence, evidence=evidence)
+
+
+def _settle_unknown(suspicion: Suspicion, reason: str) -> bool:
+    """Close a suspicion that nothing decided: it never stays open, and the level stays."""
+    seen = suspicion.evidence
+    change = Change(
+        seen["before"], seen["after"], seen["relative"], seen["relative_low"], seen["relative_high"]
+    )
+    subject = subject_of(series=suspicion.series, build=suspicion.build)
+    return _settle(
+        suspicion,
+        kind=Verdict.Kind.UNKNOWN,
+        change=change,
+        sentence=unknown_sentence(subject, reason=reason.rstrip(".")),
+        evidence={"screen": seen, "reason": reason},
+    )
+
+
+@transaction.atomic
+def _settle(
+    suspicion: Suspicion, *, kind: str, change: Change, sentence: str, evidence: dict[str, object]
+) -> bool:
+    """Settle and append the verdict, both or none; False when another task settled it first."""
+    moved = Suspicion.objects.filter(pk=suspicion.pk, state="open").update(
+        state="settled", settled_at=timezone.now()
+    )
+    if not moved:
+        return False
+    verdict_record(
+        series=suspicion.series,
+        build=suspicion.build,
+        base=suspicion.base,
+        job_id=suspicion.job_id,
+        change=change,
+        kind=kind,
+        stage="confirmation",
+        evidence=evidence,
+        sentence=sentence,
+        detector=DETECTOR,
+        parameters={"decides": "benchmarks.compare", "job": suspicion.job_id},
+        data_sha256=data_digest(evidence.get("a", []), evidence.get("b", [])),  # type: ignore[arg-type]
+    )
+    return True

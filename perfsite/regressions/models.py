@@ -1,0 +1,132 @@
+"""What moved: suspicions, verdicts, regressions, incidents."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+from perfsite.results.models import Series
+from perfsite.runs.models import Build, Job, Project
+
+
+class SeriesState(models.Model):
+    """How far the screen has come in a series: a series is screened strictly in branch order.
+
+    `screened_through` is the ordinal of the newest screened point and `build` the build it belonged
+    to: after a force-push another build may hold that place, which sets the state back.
+    `level_start` is the ordinal where the present level began: after the last settled change.
+    """
+
+    series = models.OneToOneField(
+        Series, primary_key=True, on_delete=models.CASCADE, related_name="screen_state"
+    )
+    screened_through = models.PositiveIntegerField(default=0)
+    build = models.ForeignKey(Build, null=True, on_delete=models.SET_NULL, related_name="+")
+    level_start = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"series {self.series_id} screened through {self.screened_through}"
+
+
+class Suspicion(models.Model):
+    """The screen found a point odd and ordered a comparison; open until a verdict settles it.
+
+    While one is open, later points of the series wait: they would be judged against the wrong level.
+    """
+
+    series = models.ForeignKey(Series, on_delete=models.CASCADE, related_name="suspicions")
+    build = models.ForeignKey(Build, on_delete=models.CASCADE, related_name="suspicions")
+    base = models.ForeignKey(Build, on_delete=models.CASCADE, related_name="+")
+    trigger = models.ForeignKey(
+        Job, on_delete=models.CASCADE, related_name="+", help_text="the measure job whose point stood out"
+    )
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="suspicions")
+    state = models.CharField(max_length=10, default="open")  # open, settled
+    evidence = models.JSONField(default=dict)
+    opened_at = models.DateTimeField(default=timezone.now)
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["series", "build"], name="suspicion_once"),
+            models.UniqueConstraint(
+                fields=["series"], condition=models.Q(state="open"), name="suspicion_one_open"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"suspicion about {self.series_id} at {self.build_id}"
+
+
+class Verdict(models.Model):
+    """What was decided about one build of one series; append-only, the newest counts."""
+
+    class Kind(models.TextChoices):
+        REGRESSED = "regressed"
+        IMPROVED = "improved"
+        SAME = "same"
+        UNKNOWN = "unknown"
+
+    series = models.ForeignKey(Series, on_delete=models.CASCADE, related_name="verdicts")
+    build = models.ForeignKey(Build, on_delete=models.CASCADE, related_name="verdicts")
+    base = models.ForeignKey(Build, null=True, on_delete=models.CASCADE, related_name="+")
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="verdicts")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    stage = models.CharField(max_length=12)  # screen, confirmation
+    before = models.FloatField()
+    after = models.FloatField()
+    relative = models.FloatField()
+    relative_low = models.FloatField(null=True)
+    relative_high = models.FloatField(null=True)
+    evidence = models.JSONField(default=dict)
+    sentence = models.TextField()
+    detector = models.CharField(max_length=60)
+    parameters = models.JSONField(default=dict)
+    data_sha256 = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["series", "build", "-id"], name="verdict_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.sentence}"
+
+
+class Incident(models.Model):
+    """The regressions one build is accused of; what a person triages.
+
+    The accused build is unique: two passes at once make one incident.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="incidents")
+    build = models.OneToOneField(Build, on_delete=models.CASCADE, related_name="incident")
+    range_start = models.ForeignKey(
+        Build, on_delete=models.CASCADE, related_name="+", help_text="the last build known to be good"
+    )
+    state = models.CharField(max_length=15, default="untriaged")
+    note = models.TextField(blank=True)
+    opened_at = models.DateTimeField(default=timezone.now)
+    told_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["project", "state", "-opened_at"], name="incident_list")]
+
+    def __str__(self) -> str:
+        return f"incident {self.pk}: {self.build}"
+
+
+class Regression(models.Model):
+    """A change point that is significant and relevant, of one series, in one incident."""
+
+    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="regressions")
+    series = models.ForeignKey(Series, on_delete=models.CASCADE, related_name="regressions")
+    build = models.ForeignKey(Build, on_delete=models.CASCADE, related_name="regressions")
+    verdict = models.OneToOneField(Verdict, on_delete=models.PROTECT, related_name="regression")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["series", "build"], name="regression_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"regression of {self.series_id} at {self.build_id}"

@@ -1,0 +1,133 @@
+"""Verdicts as sentences (pure): facts in, English out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.metrics import METRICS, Metric
+
+# metrics that people call slower and faster; for the others the title is raised or lowered
+_TIMED = {"latency_p50", "latency_p90", "latency_p99", "gpu_compute_time_p50", "gpu_compute_time_p99"}
+
+# why the screen gave no verdict
+_REASONS = {
+    "no_history": "it is the first point of its series",
+    "few_points": "there are too few earlier points to know the noise",
+    "unstable": "the measurement was marked unstable and the change is within its wider noise",
+}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a sentence is about: a commit (seven characters) and the fields of a series."""
+
+    sha: str
+    model: str
+    runner: str
+    precision: str
+    shape: str
+    device_class: str
+    metric: str
+
+    @property
+    def where(self) -> str:
+        """`on h100 (tensorrt, fp16, batch 1)`."""
+        return f"on {self.device_class} ({self.runner}, {self.precision}, {shape_words(self.shape)})"
+
+    @property
+    def title(self) -> str:
+        """The metric in a sentence: `latency p50`, `ONNX size`."""
+        title = METRICS[self.metric].title if self.metric in METRICS else self.metric
+        return title if title[:2].isupper() else title[:1].lower() + title[1:]
+
+
+@dataclass(frozen=True)
+class Change:
+    """How much it moved: `before` and `after` in the metric's unit, `relative` with its 95 % interval."""
+
+    before: float
+    after: float
+    relative: float
+    low: float | None = None
+    high: float | None = None
+
+
+def shape_words(shape: str) -> str:
+    """`b8` -> `batch 8`; any other shape as it is."""
+    return f"batch {shape[1:]}" if shape[:1] == "b" and shape[1:].isdigit() else shape
+
+
+def percent(ratio: float) -> str:
+    """`0.198` -> `19.8 %`, without sign, three significant digits and at most two decimals."""
+    value = abs(ratio) * 100.0
+    return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f} %"
+
+
+def change_words(change: Change) -> str:
+    """`+19.8 % [18.1, 21.5]`, or without the interval when there is none."""
+    sign = "+" if change.relative >= 0 else "−"
+    words = f"{sign}{percent(change.relative)}"
+    if change.low is None or change.high is None or change.low == change.high:
+        return words
+    return f"{words} [{_bare(change.low)}, {_bare(change.high)}]"
+
+
+def values_words(metric: str, change: Change) -> str:
+    """`12.3 ms → 14.7 ms`."""
+    row: Metric | None = METRICS.get(metric)
+    form = row.format if row else "{:.4g}".format
+    return f"{form(change.before)} → {form(change.after)}"
+
+
+def change_sentence(subject: Subject, change: Change) -> str:
+    """What a commit did: `3fa9c1a made cnn 19.8 % slower on cpu (torch, fp32, batch 1)`."""
+    larger = change.after > change.before
+    size = percent(change.relative)
+    if subject.metric in _TIMED:
+        word = "slower" if larger else "faster"
+        return f"{subject.sha} made {subject.model} {size} {word} {subject.where}"
+    verb = "raised" if larger else "lowered"
+    return f"{subject.sha} {verb} the {subject.title} of {subject.model} by {size} {subject.where}"
+
+
+def confirmed_sentence(subject: Subject, change: Change, *, pairs: int) -> str:
+    """A change that a comparison confirmed, with its values and interval."""
+    return f"{_change_told(subject, change)} Confirmed by {pairs} interleaved pairs."
+
+
+def exact_sentence(subject: Subject, change: Change) -> str:
+    """A change of a metric that is counted: no comparison could add anything."""
+    return f"{_change_told(subject, change)} Counted, not timed: one report settles it."
+
+
+def same_sentence(subject: Subject, change: Change, *, pairs: int) -> str:
+    """A suspicion that a comparison refuted."""
+    return (
+        f"{subject.sha} did not change the {subject.title} of {subject.model} {subject.where}: "
+        f"{change_words(change)} over {pairs} interleaved pairs."
+    )
+
+
+def unknown_sentence(subject: Subject, *, reason: str) -> str:
+    """No verdict, and why not."""
+    return (
+        f"Whether {subject.sha} changed the {subject.title} of {subject.model} {subject.where} "
+        f"is not known: {reason}."
+    )
+
+
+def screen_reason(because: str) -> str:
+    """Why the screen gave no verdict, as the end of a sentence."""
+    return _REASONS.get(because, because)
+
+
+def _change_told(subject: Subject, change: Change) -> str:
+    return (
+        f"{change_sentence(subject, change)}: {subject.title} "
+        f"{values_words(subject.metric, change)}, {change_words(change)}."
+    )
+
+
+def _bare(ratio: float) -> str:
+    value = ratio * 100.0
+    return f"{value:.1f}".replace("-", "−")

@@ -1,0 +1,131 @@
+"""From a report to rows, once."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import partial
+from uuid import UUID
+
+from django.core.files.base import ContentFile
+from django.db import transaction
+
+from benchmarks.report import Measurement as Measured
+from benchmarks.report import Remark
+from benchmarks.report import Report as Body
+from perfsite.core.errors import PerfsiteError
+from perfsite.results.artifacts import artifact_store
+from perfsite.results.environments import environment_split
+from perfsite.results.models import Environment, Measurement, Report, Series
+from perfsite.results.signals import report_stored
+from perfsite.runs.lease import attempt_finish, attempt_get
+from perfsite.runs.models import Attempt, Build, Job
+
+
+class ReportMismatchError(PerfsiteError):
+    """The report is not about the job it was sent for."""
+
+
+def report_store(*, token: UUID, body: Body, raw: bytes) -> bool:
+    """Store an attempt's report; False when this very attempt's report is stored already.
+
+    Everything or nothing: the attempt's end, the report, its points.  `raw` is the body as sent,
+    kept whole as an artifact with its samples.
+
+    Raises:
+        SupersededError: another attempt took over; nothing is written.
+        ReportMismatchError: the report tells of other cases than the job's; nothing is written.
+    """
+    if Report.objects.filter(attempt__token=token).exists():
+        return False
+    kept = ContentFile(gzip.compress(raw, mtime=0))
+    with transaction.atomic():
+        attempt = attempt_get(token=token)
+        _check_matches(attempt.job, body)
+        environment = environment_note(body=body)
+        report = _report_row(attempt, environment, body)
+        if body.kind == "measure":
+            _points_store(attempt=attempt, environment=environment, body=body)
+        attempt_finish(attempt=attempt)
+        artifact_store(job=attempt.job, name="report.json.gz", kind="report", content=kept)
+        transaction.on_commit(partial(report_stored.send_robust, sender=Report, report_id=report.pk))
+    return True
+
+
+def environment_note(*, body: Body) -> Environment:
+    """The environment row of a report's facts; equal facts share one."""
+    facts = {"facts": body.environment.facts, "missing": body.environment.missing}
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    environment, _ = Environment.objects.get_or_create(
+        sha256=digest, defaults={**facts, "split": environment_split(body.environment.facts)}
+    )
+    return environment
+
+
+def _check_matches(job: Job, body: Body) -> None:
+    expected = {json.dumps(case, sort_keys=True) for case in job.spec["cases"]}
+    told = {
+        json.dumps(item.case.model_dump(), sort_keys=True)
+        for item in (*body.outcomes, *body.measurements, *body.comparisons)
+    }
+    if told - expected or (body.kind, body.model, body.precision) != (job.kind, job.model, job.precision):
+        raise ReportMismatchError(
+            f"the report is a {body.kind} of {body.model}/{body.precision} with {len(told - expected)} "
+            f"cases that {job} does not have; a worker must report the order it got"
+        )
+
+
+def _report_row(attempt: Attempt, environment: Environment, body: Body) -> Report:
+    plain = body.model_dump(mode="json", include={"outcomes", "stages", "remarks", "comparisons"})
+    return Report.objects.create(
+        job=attempt.job, attempt=attempt, environment=environment, kind=body.kind, **plain
+    )
+
+
+def _points_store(*, attempt: Attempt, environment: Environment, body: Body) -> None:
+    job = attempt.job
+    build = Build.objects.select_for_update().get(pk=job.run.build_id)
+    if build.ordinal is None:  # off the branch's line: the report stays with its job
+        return
+    rows = [
+        Measurement(
+            series=series_note(build=build, job=job, split=environment.split, measured=measured),
+            ordinal=build.ordinal,
+            value=measured.value,
+            ci_low=measured.ci_low,
+            ci_high=measured.ci_high,
+            n=measured.n,
+            unstable=_is_unstable(measured, body.remarks),
+            build=build,
+            job=job,
+        )
+        for measured in body.measurements
+    ]
+    Measurement.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def series_note(*, build: Build, job: Job, split: str, measured: Measured) -> Series:
+    """The series a measurement belongs to, made when it is its first point."""
+    fields = {
+        "branch": build.branch,
+        "device_class": job.device_class,
+        "split": split,
+        "model": measured.case.model,
+        "runner": measured.case.runner,
+        "precision": measured.case.precision,
+        "shape": measured.case.shape,
+        "suite": measured.case.suite,
+        "metric": measured.metric,
+    }
+    text = json.dumps([build.project_id, *fields.values()])
+    key = hashlib.sha256(text.encode()).hexdigest()
+    series, _ = Series.objects.get_or_create(key=key, defaults={"project_id": build.project_id, **fields})
+    return series
+
+
+def _is_unstable(measured: Measured, remarks: Sequence[Remark]) -> bool:
+    return any(
+        remark.unstable and (remark.case is None or remark.case == measured.case) for remark in remarks
+    )

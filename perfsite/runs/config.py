@@ -1,0 +1,210 @@
+"""`perfsite.toml` of one commit, read as data: pure, and no watched code runs.
+
+`perfsite-toml.md` beside this file documents the format.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from pydantic import ValidationError
+
+from benchmarks.cases import Case, ModelSource
+from perfsite.core.errors import ConfigError
+from perfsite.runs.config_errors import FILE, errors_told, place_text
+from perfsite.runs.config_rows import Document, ModelTable
+from perfsite.runs.globs import glob_any, glob_compile
+from perfsite.runs.toml_lines import lines_of
+from workers.messages import Limits
+
+MAX_BYTES = 256 * 1024
+MAX_CASES = 5_000
+# tomllib needs time with the square of a dotted key's length; a key cannot leave its line
+MAX_LINE = 1_000
+_SYNTAX_PLACE = re.compile(
+    r"(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)"
+)
+
+
+@dataclass(frozen=True)
+class CaseGroup:
+    """The cases of one model at one precision: one export, one engine, one job."""
+
+    model: str
+    source: ModelSource
+    precision: str
+    cases: tuple[Case, ...]
+
+
+@dataclass(frozen=True)
+class Config:
+    """The rules of one commit.  `devices` is empty when every class a worker joined with is meant."""
+
+    document: Document
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models' names, in the order of the file."""
+        return tuple(self.document.models)
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The device classes to measure on; none means every class that a worker has joined with."""
+        return self.document.devices
+
+    @property
+    def limits(self) -> Limits:
+        """What one job's process may use."""
+        table = self.document.limits
+        return Limits(wall_clock_s=table.wall_clock, resident_bytes=int(table.memory_gib * 2**30))
+
+    def watches(self, branch: str, default_branch: str) -> bool:
+        """Whether commits of this branch are measured; without `branches`, only the default branch is."""
+        if not self._branches:
+            return branch == default_branch
+        return glob_any(self._branches, branch)
+
+    def trigger(self, changed: Sequence[str]) -> tuple[bool, str]:
+        """Whether a commit that changed these paths is measured, and the sentence why not.
+
+        `changed` holds paths from the repository's root, as git prints them; for a merge, against
+        its first parent.
+        """
+        if self.models_triggered(changed):
+            return True, ""
+        if not changed:
+            return False, "the commit changes no file"
+        if all(glob_any(self._ignore, path) for path in changed):
+            return False, f"the commit changes only {_listed(changed)}, which `ignore` in {FILE} leaves out"
+        return False, f"the commit changes only {_listed(changed)}, which is under no `paths` in {FILE}"
+
+    def models_triggered(self, changed: Sequence[str]) -> tuple[str, ...]:
+        """The models that a change of these paths concerns; `perfsite.toml` itself concerns all."""
+        if FILE in changed:
+            return self.models
+        counted = [path for path in changed if not glob_any(self._ignore, path)]
+        return tuple(
+            name for name, globs in self._paths.items() if any(glob_any(globs, path) for path in counted)
+        )
+
+    def groups(self, models: Collection[str] | None = None) -> list[CaseGroup]:
+        """What to measure: a group per model and precision; only of the named models when some are named."""
+        return [
+            CaseGroup(name, table.source, precision, tuple(self._cases(name, table, precision)))
+            for name, table in self.document.models.items()
+            if models is None or name in models
+            for precision in table.precisions or self.document.defaults.precisions
+        ]
+
+    def _cases(self, name: str, table: ModelTable, precision: str) -> Iterator[Case]:
+        defaults = self.document.defaults
+        for runner in table.runners or defaults.runners:
+            for place, batch in enumerate(table.batches or defaults.batches):
+                for suite in table.suites or defaults.suites:
+                    if suite == "build" and place:
+                        continue  # one export and one engine serve every batch
+                    duration = table.duration or defaults.duration
+                    yield Case(
+                        model=name,
+                        runner=runner,
+                        precision=precision,
+                        batch=batch,
+                        suite=suite,
+                        duration_s=duration,
+                    )
+
+    @cached_property
+    def _branches(self) -> list[re.Pattern[str]]:
+        return [glob_compile(pattern) for pattern in self.document.branches]
+
+    @cached_property
+    def _ignore(self) -> list[re.Pattern[str]]:
+        return [glob_compile(pattern) for pattern in self.document.ignore]
+
+    @cached_property
+    def _paths(self) -> dict[str, list[re.Pattern[str]]]:
+        return {
+            name: [glob_compile(pattern) for pattern in table.paths or self.document.paths]
+            for name, table in self.document.models.items()
+        }
+
+
+def config_parse(data: bytes) -> Config:
+    """Read a `perfsite.toml`.
+
+    Raises:
+        ConfigError: it is too large, no UTF-8, no TOML, or says what this site does not know; the
+            message names the line and the key, one mistake per line of text.
+    """
+    text = _text(data)
+    try:
+        values = tomllib.loads(text)
+    except ValueError as error:  # TOMLDecodeError, and a number with more digits than Python converts
+        raise ConfigError(_syntax_told(str(error), text)) from None
+    except RecursionError:
+        raise ConfigError(f"{FILE}: arrays or tables are nested too deeply to be read") from None
+    try:
+        config = Config(Document.model_validate(values))
+    except ValidationError as error:
+        raise ConfigError(errors_told(error, _lines(text))) from None
+    _bound(config, text)
+    return config
+
+
+def _text(data: bytes) -> str:
+    if len(data) > MAX_BYTES:
+        raise ConfigError(f"{FILE} has {len(data)} bytes; at most {MAX_BYTES} are read")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{FILE} line {line}: byte 0x{data[error.start]:02x} is not UTF-8") from None
+    for number, line_text in enumerate(text.split("\n"), start=1):
+        if len(line_text) > MAX_LINE:
+            raise ConfigError(
+                f"{FILE} line {number} has {len(line_text)} characters; "
+                f"at most {MAX_LINE} are read: break the line"
+            )
+    return text
+
+
+def _syntax_told(message: str, text: str) -> str:
+    place = _SYNTAX_PLACE.fullmatch(message)
+    if place is None:
+        return f"{FILE}: {message}"
+    if place["line"] is None:
+        return f"{FILE} line {text.count(chr(10)) + 1}, at the end: {place['what']}"
+    return f"{FILE} line {place['line']}, column {place['column']}: {place['what']}"
+
+
+def _lines(text: str) -> dict[tuple[str | int, ...], int]:
+    try:
+        return lines_of(text)
+    except RecursionError:  # tomllib's stack just sufficed, this reader's did not: the key alone must do
+        return {}
+
+
+def _bound(config: Config, text: str) -> None:
+    defaults, total = config.document.defaults, 0
+    for name, table in config.document.models.items():
+        sizes = (
+            len(getattr(table, axis) or getattr(defaults, axis))
+            for axis in ("runners", "precisions", "batches", "suites")
+        )
+        runners, precisions, batches, suites = sizes
+        total += runners * precisions * batches * suites
+        if total > MAX_CASES:
+            where = place_text(("models", name), _lines(text))
+            raise ConfigError(
+                f"{where}: with it the file asks for {total} cases, at most {MAX_CASES} are allowed; "
+                "use fewer runners, precisions, batches or suites"
+            )
+
+
+def _listed(paths: Sequence[str]) -> str:
+    shown = ", ".join(path[:80] for path in paths[:3])
+    return f"{shown} and {len(paths) - 3} more" if len(paths) > 3 else shown

@@ -1,0 +1,182 @@
+"""The tables and keys of `perfsite.toml`, as pydantic checks them: pure.
+
+Everything is strict, because TOML has types: `"1"` is no number and `1` is no text.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from functools import partial
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from benchmarks.cases import PRECISIONS, RUNNERS, SUITES, ModelSource
+from perfsite.runs.globs import glob_compile
+from workers.messages import device_class_slug
+
+MAX_MODELS = 200
+_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_CATALOGUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+
+_T = TypeVar("_T")
+
+
+def word_like(word: str, known: Mapping[str, object] | list[str]) -> str:
+    """`; did you mean 'x'?` when one of the known words is close, with the known ones after it."""
+    close = difflib.get_close_matches(word[:60], list(known), n=1)
+    return (f"; did you mean {close[0]!r}?" if close else ";") + f" known: {', '.join(known)}"
+
+
+def _row(name: str, *, table: Mapping[str, str], what: str) -> str:
+    if name not in table:
+        raise ValueError(f"unknown {what} {name[:60]!r}{word_like(name, table)}")
+    return name
+
+
+def _once(values: tuple[_T, ...]) -> tuple[_T, ...]:
+    twice = next((value for place, value in enumerate(values) if value in values[:place]), None)
+    if twice is not None:
+        raise ValueError(f"{twice!r} is listed twice")
+    return values
+
+
+def _filled(values: tuple[_T, ...]) -> tuple[_T, ...]:
+    if not values:
+        raise ValueError("should not be empty; leave the key out to use its default")
+    return values
+
+
+def _pattern(text: str) -> str:
+    glob_compile(text)
+    return text
+
+
+def _device_class(text: str) -> str:
+    slug = device_class_slug(text)
+    if slug != text or len(text) > 61:
+        raise ValueError(f"{text[:80]!r} is no device class; did you mean {slug[:61]!r}?")
+    return text
+
+
+def _file(text: str) -> str:
+    """A relative path inside the checkout; nothing that could leave it or confuse a command line."""
+    parts = text.split("/")
+    if len(text) > 400 or not text.isprintable() or any(sign in text for sign in "\\:"):
+        raise ValueError(f"{text[:80]!r} is no plain path inside the repository")
+    if any(part in ("", ".", "..") or part.startswith("-") for part in parts):
+        raise ValueError(f"{text[:80]!r} must be a path relative to the repository's root, without . or ..")
+    return text
+
+
+def _entry(text: str) -> str:
+    file, colon, function = text.rpartition(":")
+    if not colon or not file.endswith(".py") or not function.isidentifier():
+        raise ValueError(f"{text[:80]!r} is no entry point; write 'path/file.py:function'")
+    _file(file)
+    return text
+
+
+def _onnx(text: str) -> str:
+    if not text.endswith(".onnx"):
+        raise ValueError(f"{text[:80]!r} does not end in .onnx")
+    return _file(text)
+
+
+def _catalogue(text: str) -> str:
+    if not _CATALOGUE_NAME.fullmatch(text):
+        raise ValueError(f"{text[:80]!r} is no catalogue name; `python -m benchmarks list` prints them")
+    return text
+
+
+def _model_name(text: str) -> str:
+    if not _MODEL_NAME.fullmatch(text):
+        raise ValueError(
+            f"model name {text[:80]!r}: letters, digits, '.', '_' and '-' only, at most 100 characters"
+        )
+    return text
+
+
+Runner = Annotated[str, AfterValidator(partial(_row, table=RUNNERS, what="runner"))]
+Precision = Annotated[str, AfterValidator(partial(_row, table=PRECISIONS, what="precision"))]
+Suite = Annotated[str, AfterValidator(partial(_row, table=SUITES, what="suite"))]
+Batch = Annotated[int, Field(ge=1, le=65536)]
+Seconds = Annotated[float, Field(gt=0, le=43200, allow_inf_nan=False)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
+DeviceClass = Annotated[str, AfterValidator(_device_class)]
+# TOML has arrays where we want tuples; the elements stay strict
+Array = Annotated[tuple[_T, ...], Field(strict=False, max_length=100), AfterValidator(_once)]
+# pydantic's own min_length also complains when the only element is the mistake
+Filled = Annotated[Array[_T], AfterValidator(_filled)]
+
+
+class Table(BaseModel):
+    """What all tables share: immutable, strict, an unknown key is a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class DefaultsTable(Table):
+    """`[defaults]`: what a model is measured with when its own table does not say."""
+
+    runners: Filled[Runner] = ("torch", "onnxruntime")
+    precisions: Filled[Precision] = ("fp32",)
+    batches: Filled[Batch] = (1,)
+    suites: Filled[Suite] = tuple(SUITES)
+    duration: Seconds = 1.0
+
+
+class LimitsTable(Table):
+    """`[limits]`: what one job's process may use; seconds and GiB."""
+
+    wall_clock: Annotated[float, Field(ge=10, le=43200, allow_inf_nan=False)] = 900.0
+    memory_gib: Annotated[float, Field(ge=0.25, le=4096, allow_inf_nan=False)] = 16.0
+
+
+class ModelTable(Table):
+    """`[models.NAME]`: where the model comes from, and what differs from the defaults."""
+
+    entry: Annotated[str, AfterValidator(_entry)] | None = None
+    catalogue: Annotated[str, AfterValidator(_catalogue)] | None = None
+    onnx: Annotated[str, AfterValidator(_onnx)] | None = None
+    runners: Filled[Runner] | None = None
+    precisions: Filled[Precision] | None = None
+    batches: Filled[Batch] | None = None
+    suites: Filled[Suite] | None = None
+    duration: Seconds | None = None
+    paths: Filled[Pattern] | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ModelTable:
+        given = [name for name in ("entry", "catalogue", "onnx") if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) or "none"
+            raise ValueError(f"a model has exactly one of entry, catalogue and onnx; this one has {found}")
+        return self
+
+    @property
+    def source(self) -> ModelSource:
+        """The one source that is given."""
+        if self.entry is not None:
+            return ModelSource(kind="entry", ref=self.entry)
+        if self.catalogue is not None:
+            return ModelSource(kind="catalogue", ref=self.catalogue)
+        return ModelSource(kind="onnx", ref=self.onnx or "")
+
+
+class Document(Table):
+    """The whole file."""
+
+    version: Literal[1] = 1
+    branches: Array[Pattern] = ()
+    paths: Filled[Pattern] = ("**",)
+    ignore: Array[Pattern] = ("**/*.md", "**/*.rst", "docs/**", "LICENSE*")
+    devices: Array[DeviceClass] = ()
+    defaults: DefaultsTable = DefaultsTable()
+    limits: LimitsTable = LimitsTable()
+    models: Annotated[
+        dict[Annotated[str, AfterValidator(_model_name)], ModelTable],
+        Field(min_length=1, max_length=MAX_MODELS),
+    ]

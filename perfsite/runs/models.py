@@ -1,0 +1,197 @@
+"""Projects, their builds, and the work: runs, jobs, attempts, workers."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+def _secret() -> str:
+    return secrets.token_hex(32)
+
+
+class Project(models.Model):
+    """A watched repository with its rules."""
+
+    slug = models.SlugField(unique=True, max_length=60)
+    name = models.CharField(max_length=120)
+    repo = models.CharField(max_length=500, help_text="a URL or a path git can fetch from")
+    branch = models.CharField(max_length=200, default="main")
+    # the HMAC needs the secret itself: a hash cannot check a signature
+    webhook_secret = models.CharField(max_length=200, default=_secret)
+    is_public = models.BooleanField(default=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    owner_email = models.EmailField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.slug
+
+    @property
+    def forge_name(self) -> str:
+        """`owner/name` as the forge calls the repository: the last two parts of its URL or path."""
+        parts = self.repo.rstrip("/").removesuffix(".git").replace(":", "/").split("/")
+        return "/".join(parts[-2:])
+
+
+class Build(models.Model):
+    """One version under test: a commit on a branch; knows its parents and its place on the branch.
+
+    `ordinal` is the number of commits on the first-parent line up to and with this one; a build
+    that is not on that line (a merged side branch, a commit a force-push removed) has none.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="builds")
+    branch = models.CharField(max_length=200)
+    sha = models.CharField(max_length=64)
+    parents = models.JSONField(default=list)
+    ordinal = models.PositiveIntegerField(null=True)
+    subject = models.CharField(max_length=300, blank=True)
+    author_name = models.CharField(max_length=200, blank=True)
+    author_email = models.CharField(max_length=254, blank=True)
+    committed_at = models.DateTimeField(null=True)
+    is_head = models.BooleanField(default=False, help_text="the newest commit of the push that brought it")
+    state = models.CharField(max_length=12, default="received")
+    reason = models.TextField(blank=True, help_text="why it was skipped or failed, for people")
+    plan_tries = models.PositiveSmallIntegerField(default=0)
+    plan_due_at = models.DateTimeField(default=timezone.now)
+    received_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "branch", "sha"], name="build_once_per_branch"),
+            models.UniqueConstraint(fields=["project", "branch", "ordinal"], name="build_one_per_place"),
+        ]
+        indexes = [
+            models.Index(fields=["state", "received_at"], name="build_by_state"),
+            models.Index(fields=["project", "sha"], name="build_by_sha"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project_id}:{self.sha[:7]}"
+
+    @property
+    def short(self) -> str:
+        """The commit as people see it: seven characters."""
+        return self.sha[:7]
+
+
+class Run(models.Model):
+    """One build measured on one device class: a group of jobs."""
+
+    build = models.ForeignKey(Build, on_delete=models.CASCADE, related_name="runs")
+    device_class = models.CharField(max_length=64)
+    state = models.CharField(max_length=12, default="queued")
+    created_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["build", "device_class"], name="run_once_per_class"),
+        ]
+
+    def __str__(self) -> str:
+        return f"run {self.pk} on {self.device_class}"
+
+
+class Job(models.Model):
+    """The unit of queue work, one lease of one device.  `spec` is the order without its attempt."""
+
+    class Kind(models.TextChoices):
+        MEASURE = "measure"
+        COMPARE = "compare"
+        SOAK = "soak"
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="jobs")
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.MEASURE)
+    device_class = models.CharField(max_length=64)
+    pin = models.CharField(max_length=100, blank=True, help_text="the only device uuid that may take it")
+    model = models.CharField(max_length=100)
+    precision = models.CharField(max_length=20)
+    spec = models.JSONField()
+    priority = models.SmallIntegerField(default=0, help_text="a larger number goes first")
+    state = models.CharField(max_length=12, default="queued")
+    tries = models.PositiveSmallIntegerField(default=0)
+    failure_kind = models.CharField(max_length=20, blank=True)
+    failure = models.TextField(blank=True)
+    log = models.TextField(blank=True, help_text="the tail of the last attempt's log")
+    progress = models.JSONField(default=dict)
+    cancel_requested = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            # the claim: the best queued job of a class, and nothing else is read
+            models.Index(
+                fields=["device_class", "-priority", "id"],
+                name="job_claim",
+                condition=models.Q(state="queued"),
+            ),
+            models.Index(fields=["state"], name="job_by_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"job {self.pk} ({self.kind} {self.model}/{self.precision})"
+
+
+class Worker(models.Model):
+    """A process that measures on one device; it introduced itself and says that it lives."""
+
+    name = models.CharField(max_length=100, unique=True)
+    device_class = models.CharField(max_length=64)
+    device_name = models.CharField(max_length=200)
+    device_uuid = models.CharField(max_length=100)
+    facts = models.JSONField(default=dict)
+    telemetry = models.JSONField(default=dict)
+    first_seen = models.DateTimeField(default=timezone.now)
+    last_seen = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Attempt(models.Model):
+    """One try of a job by one worker; its token is the fence, a superseded token writes nothing."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="attempts")
+    number = models.PositiveSmallIntegerField()
+    worker = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="attempts")
+    token = models.UUIDField(default=uuid.uuid4, unique=True)
+    state = models.CharField(max_length=12, default="running")
+    reason = models.TextField(blank=True)
+    exit_code = models.IntegerField(null=True)
+    claimed_at = models.DateTimeField(default=timezone.now)
+    heartbeat_at = models.DateTimeField(default=timezone.now)
+    lease_expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["job", "number"], name="attempt_number_once"),
+            # the database itself refuses a second live attempt of a job
+            models.UniqueConstraint(
+                fields=["job"], condition=models.Q(state="running"), name="attempt_one_alive"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["lease_expires_at"],
+                name="attempt_by_lease",
+                condition=models.Q(state="running"),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number} of job {self.job_id}"
+
+
+class SiteStart(models.Model):
+    """When the site last came up: leases expire only after it was up for a full term."""
+
+    started_at = models.DateTimeField(default=timezone.now)

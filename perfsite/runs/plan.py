@@ -1,0 +1,194 @@
+"""From received builds to queued jobs: git tells the order, `perfsite.toml` tells what to measure."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from perfsite.core.errors import ConfigError, RepositoryError
+from perfsite.core.publish import wake_on_commit
+from perfsite.core.transition import state_swap
+from perfsite.runs.commits import Commit
+from perfsite.runs.config import CaseGroup, Config, config_parse
+from perfsite.runs.mirror import Mirror
+from perfsite.runs.models import Build, Job, Project, Run
+from perfsite.runs.selectors import device_classes_known
+from perfsite.runs.services import PRIORITY_BEHIND, PRIORITY_HEAD, build_skip, run_refresh
+from perfsite.runs.states import BUILD_STATES
+from workers.messages import WAKE_TASK, queue_name
+
+log = logging.getLogger(__name__)
+
+CONFIG_NAME = "perfsite.toml"
+_RETRY_FIRST = timedelta(seconds=10)
+_RETRY_LONGEST = timedelta(hours=1)
+_RETRY_GIVE_UP = 30  # tries: about a day
+
+
+def builds_plan() -> int:
+    """Plan every received build that is due, branch by branch; returns how many builds were settled."""
+    due = Build.objects.filter(state="received", plan_due_at__lte=timezone.now())
+    branches = sorted(set(due.values_list("project_id", "branch")))
+    return sum(
+        _branch_plan(project=Project.objects.get(pk=project_id), branch=branch)
+        for project_id, branch in branches
+    )
+
+
+def _branch_plan(*, project: Project, branch: str) -> int:
+    builds = list(
+        Build.objects.filter(
+            project=project, branch=branch, state="received", plan_due_at__lte=timezone.now()
+        ).order_by("id")
+    )
+    mirror = Mirror(project.repo, settings.MIRRORS)
+    try:
+        mirror.fetch()
+        line = {sha: number for number, sha in enumerate(mirror.line(branch), start=1)}
+        commits = mirror.commits([build.sha for build in builds])
+    except RepositoryError as error:
+        log.warning("cannot plan %s %s: %s", project.slug, branch, error)
+        _postpone(builds, str(error))
+        return 0
+    line_realign(project=project, branch=branch, line=line)
+    settled = 0
+    for build in builds:
+        commit = commits.get(build.sha)
+        if commit is None:
+            _postpone([build], f"commit {build.short} is not in {project.repo}; was it pushed there?")
+            continue
+        settled += _build_plan(mirror, build, commit, line)
+    return settled
+
+
+def _build_plan(mirror: Mirror, build: Build, commit: Commit, line: dict[str, int]) -> bool:
+    """Plan one build; True when it left the state `received`."""
+    _facts_fill(build, commit)
+    if build.sha not in line:
+        reason = (
+            f"not on the first-parent line of {build.branch}: a merged side commit, "
+            "or a force-push or a deletion took it away"
+        )
+        return build_skip(build=build, reason=reason)
+    try:
+        config = _config_read(mirror, build.sha)
+        groups, reason = _groups_wanted(mirror, build, commit, config)
+    except RepositoryError as error:
+        return _postpone([build], str(error))
+    except ConfigError as error:
+        values = {"reason": str(error), "ordinal": line[build.sha]}
+        return state_swap(build, to="failed", legal=BUILD_STATES, **values)
+    if not groups:
+        return state_swap(build, to="skipped", legal=BUILD_STATES, reason=reason, ordinal=line[build.sha])
+    classes = list(config.devices or device_classes_known())
+    if not classes:
+        return _postpone([build], "no worker has joined yet, so there is no device to measure on")
+    return _jobs_queue(build, line[build.sha], config, groups, classes)
+
+
+def _config_read(mirror: Mirror, sha: str) -> Config:
+    body = mirror.file(sha, CONFIG_NAME)
+    if body is None:
+        raise ConfigError(f"no {CONFIG_NAME} at the root of the repository; add one (see the README)")
+    return config_parse(body)
+
+
+def _groups_wanted(
+    mirror: Mirror, build: Build, commit: Commit, config: Config
+) -> tuple[list[CaseGroup], str]:
+    """The case groups this commit asks for, or none and the sentence why."""
+    if not config.watches(build.branch, build.project.branch):
+        return [], f"{CONFIG_NAME} does not watch branch {build.branch}"
+    changed = mirror.changed(commit)
+    wanted, reason = config.trigger(changed)
+    if not wanted:
+        return [], reason
+    models = set(config.models_triggered(changed))
+    groups = [group for group in config.groups() if group.model in models]
+    return groups, "" if groups else "no model's paths were touched by this commit"
+
+
+def _jobs_queue(
+    build: Build, ordinal: int, config: Config, groups: Sequence[CaseGroup], classes: Sequence[str]
+) -> bool:
+    """Make the runs and jobs of a build, and wake the workers of its classes on commit."""
+    with transaction.atomic():
+        if not state_swap(build, to="planned", legal=BUILD_STATES, reason="", ordinal=ordinal):
+            return False
+        for device_class in classes:
+            run, _ = Run.objects.get_or_create(build=build, device_class=device_class)
+            Job.objects.bulk_create(_job(run, group, config, is_head=build.is_head) for group in groups)
+            run_refresh(run_id=run.pk)
+            wake_on_commit(WAKE_TASK, queue=queue_name(device_class))
+    return True
+
+
+def _job(run: Run, group: CaseGroup, config: Config, *, is_head: bool) -> Job:
+    spec = {
+        "source": group.source.model_dump(),
+        "cases": [case.model_dump() for case in group.cases],
+        "limits": config.limits.model_dump(),
+    }
+    return Job(
+        run=run,
+        kind=Job.Kind.MEASURE,
+        device_class=run.device_class,
+        model=group.model,
+        precision=group.precision,
+        spec=spec,
+        priority=PRIORITY_HEAD if is_head else PRIORITY_BEHIND,
+    )
+
+
+def line_realign(*, project: Project, branch: str, line: dict[str, int]) -> None:
+    """After a force-push: builds that left the branch lose their place and points, the others move."""
+    placed = Build.objects.filter(project=project, branch=branch, ordinal__isnull=False)
+    moved = [
+        build
+        for build in placed.only("pk", "sha", "ordinal", "state")
+        if line.get(build.sha) != build.ordinal
+    ]
+    if not moved:
+        return
+    reason = f"a force-push or a deletion took this commit off {branch}"
+    with transaction.atomic():
+        pks = [build.pk for build in moved]
+        # two steps: a place must be free before another build takes it
+        Build.objects.filter(pk__in=pks).update(ordinal=None)
+        for build in moved:
+            build.points.all().delete()  # type: ignore[attr-defined]
+            if build.sha in line:
+                Build.objects.filter(pk=build.pk).update(ordinal=line[build.sha])
+            else:
+                Build.objects.filter(pk=build.pk).update(state="skipped", reason=reason)
+
+
+def _facts_fill(build: Build, commit: Commit) -> None:
+    """Git is the truth about a commit; the webhook only told of it first."""
+    facts = {
+        "parents": list(commit.parents),
+        "subject": commit.subject[:300],
+        "author_name": commit.author_name[:200],
+        "author_email": commit.author_email[:254],
+        "committed_at": commit.committed_at,
+    }
+    Build.objects.filter(pk=build.pk).update(**facts)
+
+
+def _postpone(builds: Sequence[Build], reason: str) -> bool:
+    """Try again later, ever less often, and fail with the reason after about a day; always False."""
+    for build in builds:
+        tries = build.plan_tries + 1
+        if tries >= _RETRY_GIVE_UP:
+            state_swap(build, to="failed", legal=BUILD_STATES, reason=reason, plan_tries=tries)
+            continue
+        wait = min(_RETRY_FIRST * 2 ** min(build.plan_tries, 12), _RETRY_LONGEST)
+        Build.objects.filter(pk=build.pk, state="received").update(
+            reason=reason, plan_tries=tries, plan_due_at=timezone.now() + wait
+        )
+    return False

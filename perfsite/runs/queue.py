@@ -1,0 +1,107 @@
+"""The claim: one worker gets the best job it may take, with a fencing token."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F, Max, Q, QuerySet
+from django.utils import timezone
+
+from perfsite.core.errors import PerfsiteError
+from perfsite.runs.lease import attempt_lose
+from perfsite.runs.models import Attempt, Build, Job, Worker
+from perfsite.runs.services import run_refresh
+from workers.messages import BuildSource, Device, Limits, Order
+
+
+def worker_greet(*, name: str, device: Device, facts: dict) -> Worker:
+    """Note a worker that introduces itself.
+
+    Raises:
+        PerfsiteError: a living worker on another device has this name.
+    """
+    known = Worker.objects.filter(name=name).first()
+    alive = timezone.now() - timedelta(seconds=settings.LEASE_SECONDS)
+    if known and known.device_uuid != device.uuid and known.last_seen > alive:
+        raise PerfsiteError(
+            f"a worker {name!r} is alive on {known.device_name} ({known.device_uuid}); "
+            "give this one another name with --name"
+        )
+    worker, _ = Worker.objects.update_or_create(
+        name=name,
+        defaults={
+            "device_class": device.device_class,
+            "device_name": device.name,
+            "device_uuid": device.uuid,
+            "facts": facts,
+            "last_seen": timezone.now(),
+        },
+    )
+    return worker
+
+
+def job_claim(*, worker: Worker) -> Attempt | None:
+    """Give `worker` the best queued job it may take, or None.
+
+    A worker runs one job at a time: whatever it held before, it has lost.  The UPDATE decides
+    between two claimers; SKIP LOCKED only spares PostgreSQL's claimers the wait for each other.
+    """
+    with transaction.atomic():
+        for stale in Attempt.objects.filter(worker=worker, state="running").select_related("job"):
+            attempt_lose(attempt=stale, reason=f"worker {worker.name} came back without it")
+        Worker.objects.filter(pk=worker.pk).update(last_seen=timezone.now())
+        for job_id in _candidates(worker).values_list("pk", flat=True)[:5]:
+            now = timezone.now()
+            taken = Job.objects.filter(pk=job_id, state="queued").update(
+                state="running", tries=F("tries") + 1, started_at=now, progress={}, log=""
+            )
+            if taken:
+                return _attempt_open(job_id=job_id, worker=worker)
+    return None
+
+
+def _candidates(worker: Worker) -> QuerySet[Job]:
+    jobs = Job.objects.filter(
+        Q(pin="") | Q(pin=worker.device_uuid), state="queued", device_class=worker.device_class
+    ).order_by("-priority", "id")
+    if connection.features.has_select_for_update_skip_locked:
+        return jobs.select_for_update(skip_locked=True)
+    return jobs
+
+
+def _attempt_open(*, job_id: int, worker: Worker) -> Attempt:
+    last = Attempt.objects.filter(job_id=job_id).aggregate(last=Max("number"))["last"] or 0
+    attempt = Attempt.objects.create(
+        job_id=job_id,
+        number=last + 1,
+        worker=worker,
+        lease_expires_at=timezone.now() + timedelta(seconds=settings.LEASE_SECONDS),
+    )
+    run_refresh(run_id=attempt.job.run_id)
+    return attempt
+
+
+def order_make(*, attempt: Attempt) -> Order:
+    """What the worker is told to do for this attempt."""
+    job = attempt.job
+    build = job.run.build
+    builds = [build]
+    if job.kind == Job.Kind.COMPARE:
+        builds.insert(0, Build.objects.get(pk=job.spec["base"]))
+    sources = [BuildSource(build_id=one.pk, repo=one.project.repo, sha=one.sha) for one in builds]
+    return Order(
+        job_id=job.pk,
+        attempt=attempt.number,
+        token=str(attempt.token),
+        kind=job.kind,
+        project=build.project.slug,
+        builds=tuple(sources),
+        model=job.model,
+        source=job.spec["source"],
+        precision=job.precision,
+        cases=tuple(job.spec["cases"]),
+        watch=tuple(map(tuple, job.spec.get("watch", ()))),
+        limits=Limits(**job.spec.get("limits", {})),
+    )

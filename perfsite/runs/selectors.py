@@ -1,0 +1,38 @@
+"""Reads of builds, runs, jobs and workers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from perfsite.runs.models import Job, Worker
+from perfsite.runs.states import JOB_ENDED
+from workers.messages import Device
+
+# a class nobody has measured on for a month gets no jobs by itself
+_CLASS_LIFETIME = timedelta(days=30)
+
+
+def jobs_unfinished(*, build_id: int, device_class: str | None = None) -> QuerySet[Job]:
+    """The measure jobs of a build that have not ended."""
+    jobs = Job.objects.filter(run__build_id=build_id, kind=Job.Kind.MEASURE).exclude(state__in=JOB_ENDED)
+    return jobs if device_class is None else jobs.filter(device_class=device_class)
+
+
+def device_classes_known() -> list[str]:
+    """The device classes that a worker was seen with in the last month, sorted."""
+    since = timezone.now() - _CLASS_LIFETIME
+    seen = Worker.objects.filter(last_seen__gte=since).values_list("device_class", flat=True)
+    return sorted(set(seen))
+
+
+def device_classes_waiting() -> list[str]:
+    """The device classes that have a queued job."""
+    return sorted(set(Job.objects.filter(state="queued").values_list("device_class", flat=True)))
+
+
+def worker_get(*, name: str, device: Device) -> Worker | None:
+    """The worker of this name on this device, None when it never said hello."""
+    return Worker.objects.filter(name=name, device_uuid=device.uuid).first()

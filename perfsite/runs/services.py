@@ -1,0 +1,185 @@
+"""Writes of projects, builds and runs.  Jobs' attempts are in `lease.py`, claiming in `queue.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.utils import timezone
+
+from benchmarks.cases import Case
+from perfsite.core.errors import PerfsiteError
+from perfsite.core.publish import wake_on_commit
+from perfsite.core.transition import state_swap
+from perfsite.runs.commits import Commit
+from perfsite.runs.models import Build, Job, Project, Run
+from perfsite.runs.states import BUILD_STATES, JOB_ENDED, JOB_STATES, run_state
+from workers.messages import WAKE_TASK, queue_name
+
+# A confirmation is short and ends somebody's wait, so it goes before new heads: the other way
+# round a busy project would never confirm anything.
+PRIORITY_COMPARE = 30
+PRIORITY_HEAD = 20
+PRIORITY_BEHIND = 10
+
+
+def project_add(
+    *, slug: str, repo: str, branch: str = "main", secret: str = "", owner_email: str = "", name: str = ""
+) -> Project:
+    """Start to watch a repository.
+
+    Raises:
+        PerfsiteError: the slug is taken.
+    """
+    if Project.objects.filter(slug=slug).exists():
+        raise PerfsiteError(f"there is a project {slug!r} already; choose another slug")
+    project = Project(slug=slug, name=name or slug, repo=repo, branch=branch, owner_email=owner_email)
+    if secret:
+        project.webhook_secret = secret
+    project.save()
+    return project
+
+
+def builds_receive(*, project: Project, branch: str, commits: Sequence[Commit], head: str) -> list[Build]:
+    """Note the commits of a push as builds, once each; planning is woken on commit.
+
+    Returns the builds in the order given, those that were known included.
+    """
+    rows = [_build_row(project, branch, commit, head) for commit in commits]
+    Build.objects.bulk_create(rows, ignore_conflicts=True)
+    here = Build.objects.filter(project=project, branch=branch)
+    here.filter(sha=head, is_head=False).update(is_head=True)
+    known = {build.sha: build for build in here.filter(sha__in=[commit.sha for commit in commits])}
+    wake_on_commit("runs.plan")
+    return [known[commit.sha] for commit in commits]
+
+
+def _build_row(project: Project, branch: str, commit: Commit, head: str) -> Build:
+    return Build(
+        project=project,
+        branch=branch,
+        sha=commit.sha,
+        parents=list(commit.parents),
+        subject=commit.subject[:300],
+        author_name=commit.author_name[:200],
+        author_email=commit.author_email[:254],
+        committed_at=commit.committed_at,
+        is_head=commit.sha == head,
+    )
+
+
+def branch_delete(*, project: Project, branch: str) -> None:
+    """A branch is gone: what waits to be planned or measured for it is not worth a GPU any more."""
+    reason = f"branch {branch} was deleted before this build was measured"
+    with transaction.atomic():
+        Build.objects.filter(project=project, branch=branch, state="received").update(
+            state="skipped", reason=reason
+        )
+        waiting = Job.objects.filter(run__build__project=project, run__build__branch=branch)
+        for job in waiting.filter(state__in=("queued", "running")).select_related("run"):
+            job_cancel(job=job)
+
+
+def build_skip(*, build: Build, reason: str) -> bool:
+    """Close a build without measuring it; pages show the reason."""
+    return state_swap(build, to="skipped", legal=BUILD_STATES, reason=reason)
+
+
+@transaction.atomic
+def run_refresh(*, run_id: int) -> None:
+    """Derive a run's state from its jobs; call it in the transaction that changed one of them."""
+    run = Run.objects.select_for_update().get(pk=run_id)  # two jobs may end at once
+    state = run_state(Job.objects.filter(run_id=run_id).values_list("state", flat=True))
+    ended = timezone.now() if state in JOB_ENDED else None
+    if state != run.state:
+        Run.objects.filter(pk=run_id).update(state=state, ended_at=ended)
+
+
+def compare_order(
+    *,
+    base: Build,
+    build: Build,
+    device_class: str,
+    pin: str,
+    model: str,
+    precision: str,
+    watch: Sequence[tuple[Case, str]],
+) -> Job:
+    """Order an interleaved comparison of `build` with `base`, deciding each watched (case, metric).
+
+    `pin` names the only device that may take it, or is empty.
+
+    Raises:
+        PerfsiteError: the build has no measure job of this model and precision.
+    """
+    measured = Job.objects.filter(
+        run__build=build, kind=Job.Kind.MEASURE, device_class=device_class, model=model, precision=precision
+    ).first()
+    if measured is None:
+        raise PerfsiteError(f"build {build.short} never measured {model}/{precision}: nothing to compare")
+    cases = list(dict.fromkeys(case for case, _ in watch))
+    spec = {
+        "source": measured.spec["source"],
+        "cases": [case.model_dump() for case in cases],
+        "base": base.pk,
+        "watch": [[cases.index(case), metric] for case, metric in watch],
+    }
+    with transaction.atomic():
+        run, _ = Run.objects.get_or_create(build=build, device_class=device_class)
+        job = Job.objects.create(
+            run=run,
+            kind=Job.Kind.COMPARE,
+            device_class=device_class,
+            pin=pin,
+            model=model,
+            precision=precision,
+            spec=spec,
+            priority=PRIORITY_COMPARE,
+        )
+        run_refresh(run_id=run.pk)
+        wake_on_commit(WAKE_TASK, queue=queue_name(device_class))
+    return job
+
+
+def job_cancel(*, job: Job) -> None:
+    """Cancel a job: at once when it waits, by asking its worker when it runs; ended ones stay."""
+    with transaction.atomic():
+        if job.state == "queued" and state_swap(
+            job, to="cancelled", legal=JOB_STATES, ended_at=timezone.now(), failure="cancelled by request"
+        ):
+            run_refresh(run_id=job.run_id)
+            return
+        Job.objects.filter(pk=job.pk, state="running").update(cancel_requested=True)
+
+
+def run_cancel(*, run: Run) -> None:
+    """Cancel every job of a run that has not ended."""
+    for job in run.jobs.exclude(state__in=JOB_ENDED):
+        job_cancel(job=job)
+
+
+def job_again(*, job: Job) -> bool:
+    """Queue a failed or cancelled job once more with fresh tries; False when it is in another state."""
+    if job.state not in ("failed", "cancelled"):
+        return False
+    with transaction.atomic():
+        moved = state_swap(
+            job,
+            to="queued",
+            legal=JOB_STATES,
+            tries=0,
+            failure="",
+            failure_kind="",
+            cancel_requested=False,
+            ended_at=None,
+            progress={},
+        )
+        if moved:
+            run_refresh(run_id=job.run_id)
+            wake_on_commit(WAKE_TASK, queue=queue_name(job.device_class))
+    return moved
+
+
+def run_again(*, run: Run) -> int:
+    """Queue every failed or cancelled job of a run once more; returns how many."""
+    return sum(job_again(job=job) for job in run.jobs.filter(state__in=("failed", "cancelled")))

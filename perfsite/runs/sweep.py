@@ -1,0 +1,64 @@
+"""The sweeper: repairs what a dead worker, a lost message or a restart left undone."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from perfsite.core.publish import wake
+from perfsite.runs.lease import attempt_lose
+from perfsite.runs.models import Attempt, Job, SiteStart, Worker
+from perfsite.runs.selectors import device_classes_waiting
+from workers.messages import WAKE_TASK, queue_name
+
+log = logging.getLogger(__name__)
+
+# a worker that is restarted or upgraded is back by then
+_PIN_PATIENCE = timedelta(minutes=10)
+
+
+def site_started() -> None:
+    """Note that the site came up: workers get a full term to reach it before leases expire."""
+    SiteStart.objects.update_or_create(pk=1, defaults={"started_at": timezone.now()})
+
+
+def leases_expire() -> int:
+    """Take jobs from attempts whose lease ran out; returns how many.
+
+    Not while the site is up for less than a term: its absence would be taken for the workers'.
+    """
+    now = timezone.now()
+    term = timedelta(seconds=settings.LEASE_SECONDS)
+    if SiteStart.objects.filter(started_at__gt=now - term).exists():
+        return 0
+    late = Attempt.objects.filter(state="running", lease_expires_at__lt=now)
+    lost = 0
+    for attempt in late.select_related("worker"):
+        silence = (now - attempt.heartbeat_at).total_seconds()
+        with transaction.atomic():
+            lost += attempt_lose(
+                attempt=attempt, reason=f"worker {attempt.worker.name} was silent for {silence:.0f} s"
+            )
+    if lost:
+        log.warning("%d lost attempts: their jobs are queued again", lost)
+    return lost
+
+
+def pins_release() -> int:
+    """Let any device of the class take a job whose own device is gone; returns how many."""
+    since = timezone.now() - _PIN_PATIENCE
+    alive = Worker.objects.filter(last_seen__gte=since).values("device_uuid")
+    stuck = Job.objects.filter(state="queued", created_at__lt=since).exclude(pin="").exclude(pin__in=alive)
+    return stuck.update(pin="")
+
+
+def workers_wake() -> list[str]:
+    """Wake the workers of every class that has a queued job; returns the classes."""
+    classes = device_classes_waiting()
+    for device_class in classes:
+        wake(WAKE_TASK, queue=queue_name(device_class))
+    return classes

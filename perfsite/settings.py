@@ -1,0 +1,150 @@
+"""Settings, from the environment only.
+
+Embedded by default; `DATABASE_URL` and `REDIS_URL` choose the production parts.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import dj_database_url
+
+from perfsite.core import environ
+
+BASE = Path(__file__).resolve().parent
+DATA = environ.data_folder()
+
+DEBUG = environ.env_flag("PERFSITE_DEBUG", default=False)
+SECRET_KEY = environ.secret_key(DATA)
+ALLOWED_HOSTS = environ.env_list("PERFSITE_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = environ.env_list("PERFSITE_ORIGINS", default=[])
+SITE_URL = environ.site_url(DATA)
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django_htmx",
+    "perfsite.core",
+    "perfsite.access",
+    "perfsite.runs",
+    "perfsite.webhooks",
+    "perfsite.results",
+    "perfsite.regressions",
+    "perfsite.alerts",
+    "perfsite.dashboards",
+    "perfsite.embedded",
+    "perfsite.demo",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "perfsite.core.middleware.content_security_policy",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "perfsite.urls"
+ASGI_APPLICATION = "perfsite.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+if os.environ.get("DATABASE_URL"):
+    # no lasting connections: under ASGI each request may run in another thread and would leave its own behind
+    DATABASES = {"default": dj_database_url.config(conn_max_age=0)}
+else:
+    # tried with three writers and two readers: without these options "database is locked" by the hundred
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": str(DATA / "perfsite.sqlite3"),
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": (
+                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536;"
+                ),
+            },
+        }
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+LOGIN_URL = "/login/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/login/"
+SESSION_COOKIE_HTTPONLY = True
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+if SITE_URL.startswith("https://"):
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    SECURE_HSTS_SECONDS = 31_536_000
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = os.environ.get("PERFSITE_STATIC") or None  # where collectstatic writes, when it is used
+# whitenoise serves the apps' folders as they are; no collectstatic is needed to start
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+MEDIA_ROOT = DATA / "artifacts"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+# the outbox keeps every mail in the database and prints it: the embedded home needs no mail server
+EMAIL_BACKEND = os.environ.get("PERFSITE_EMAIL_BACKEND", "perfsite.alerts.outbox.EmailBackend")
+EMAIL_HOST = os.environ.get("EMAIL_HOST", "localhost")
+EMAIL_PORT = environ.env_int("EMAIL_PORT", default=25)
+EMAIL_HOST_USER = os.environ.get("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = os.environ.get("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = environ.env_flag("EMAIL_USE_TLS", default=False)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = os.environ.get("PERFSITE_MAIL_FROM", "perfsite@localhost")
+
+REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
+MIRRORS = DATA / "mirrors"
+
+# a webhook body over this size is answered 413; GitHub itself caps payloads at 25 MB
+WEBHOOK_MAX_BYTES = environ.env_int("PERFSITE_WEBHOOK_MAX_BYTES", default=25 * 2**20)
+REPORT_MAX_BYTES = environ.env_int("PERFSITE_REPORT_MAX_BYTES", default=64 * 2**20)
+ARTIFACT_MAX_BYTES = environ.env_int("PERFSITE_ARTIFACT_MAX_BYTES", default=4 * 2**30)
+DATA_UPLOAD_MAX_MEMORY_SIZE = WEBHOOK_MAX_BYTES
+
+HEARTBEAT_SECONDS = environ.env_int("PERFSITE_HEARTBEAT_SECONDS", default=5)
+LEASE_SECONDS = environ.env_int("PERFSITE_LEASE_SECONDS", default=60)
+SWEEP_SECONDS = environ.env_int("PERFSITE_SWEEP_SECONDS", default=10)
+MAX_ATTEMPTS = 3
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname:7} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": os.environ.get("PERFSITE_LOG", "INFO")},
+    "loggers": {"httpx": {"level": "WARNING"}},
+}

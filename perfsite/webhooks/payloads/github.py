@@ -1,0 +1,130 @@
+"""GitHub's payloads: `push` and `ping`; every other event is acknowledged and starts nothing.  Pure.
+
+https://docs.github.com/en/webhooks/webhook-events-and-payloads#push
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated
+from urllib.parse import parse_qs
+
+from pydantic import Field
+
+from perfsite.runs.commits import Commit
+from perfsite.webhooks.payloads.events import (
+    MAX_COMMITS,
+    Deletion,
+    Ignored,
+    Payload,
+    PayloadError,
+    Ping,
+    Push,
+    no_branch,
+)
+from perfsite.webhooks.payloads.fields import (
+    Address,
+    Link,
+    Message,
+    Name,
+    Sha,
+    Shape,
+    When,
+    branch_of,
+    is_zero,
+    json_read,
+    shape_read,
+)
+
+EVENT_HEADER = "X-GitHub-Event"
+_EVENT = re.compile(r"[A-Za-z0-9_.-]{1,60}")
+_FORM = "application/x-www-form-urlencoded"
+
+
+class _Person(Shape):
+    name: Name = ""
+    email: Address = ""
+
+
+class _Commit(Shape):
+    id: Sha
+    message: Message = ""
+    timestamp: When = None
+    author: _Person | None = None
+
+    def commit(self) -> Commit:
+        """The payload names no parents: planning asks git."""
+        author = self.author or _Person()
+        return Commit(
+            sha=self.id,
+            subject=self.message,
+            author_name=author.name,
+            author_email=author.email,
+            committed_at=self.timestamp,
+        )
+
+
+class _Repository(Shape):
+    full_name: Annotated[Link, Field(min_length=1)]
+    clone_url: Link = ""
+    ssh_url: Link = ""
+    html_url: Link = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.full_name, self.clone_url, self.ssh_url, self.html_url)))
+
+
+class _Push(Shape):
+    ref: str
+    after: Sha
+    deleted: bool = False
+    commits: tuple[_Commit, ...] | None = None
+    head_commit: _Commit | None = None
+    repository: _Repository
+
+
+def github_parse(headers: Mapping[str, str], body: bytes) -> Payload:
+    """Read one delivery of GitHub, sent as JSON or as a form; `headers` ignore case.
+
+    Raises:
+        PayloadError: it cannot be understood.
+    """
+    event = headers.get(EVENT_HEADER, "")
+    if not _EVENT.fullmatch(event):
+        raise PayloadError(f"the header {EVENT_HEADER} is missing or not an event's name")
+    value = json_read(_json_of(headers, body))
+    if event == "ping":
+        return Payload(event, Ping())
+    if event != "push":
+        return Payload(event, Ignored(f"event {event!r} starts no build"))
+    push = shape_read(_Push, value)
+    return Payload(event, _action(push), push.repository.names)
+
+
+def _json_of(headers: Mapping[str, str], body: bytes) -> bytes:
+    """The JSON itself: GitHub's default content type is a form with one field, `payload`."""
+    if headers.get("Content-Type", "").split(";")[0].strip().lower() != _FORM:
+        return body
+    try:
+        fields = parse_qs(body.decode(), max_num_fields=10)
+    except ValueError as error:
+        raise PayloadError(f"the form cannot be read: {error}") from None
+    if "payload" not in fields:
+        raise PayloadError("the form has no field `payload`")
+    return fields["payload"][0].encode()
+
+
+def _action(push: _Push) -> Push | Deletion | Ignored:
+    """What was pushed, with the head among the commits: a new branch or a force-push may list none."""
+    branch = branch_of(push.ref)
+    if branch is None:
+        return no_branch(push.ref)
+    if push.deleted or is_zero(push.after):
+        return Deletion(branch)
+    commits = list({item.id: item.commit() for item in push.commits or ()}.values())[-MAX_COMMITS:]
+    if push.after not in {commit.sha for commit in commits}:
+        head = push.head_commit
+        commits.append(head.commit() if head and head.id == push.after else Commit(sha=push.after))
+    return Push(branch, tuple(commits), push.after)

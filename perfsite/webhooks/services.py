@@ -1,0 +1,91 @@
+"""Writes of deliveries and refusals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from perfsite.runs.models import Project
+from perfsite.runs.services import branch_delete, builds_receive
+from perfsite.webhooks.models import Delivery, RefusalCount
+from perfsite.webhooks.payloads.events import Deletion, Ignored, Payload, Ping, Push
+from perfsite.webhooks.repository import repository_matches
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of a delivery: `accepted`, `ignored`, `pong` or `replayed`, and the sentence for it."""
+
+    status: str
+    builds: int
+    detail: str
+
+
+def delivery_receive(*, project: Project, forge: str, delivery_id: str, payload: Payload) -> Receipt:
+    """Keep a delivery and its builds in one transaction; a known delivery id changes nothing."""
+    if _known(project, forge, delivery_id):
+        return _replayed(delivery_id)
+    try:
+        with transaction.atomic():
+            receipt = _apply(project, payload)
+            Delivery.objects.create(
+                project=project,
+                forge=forge,
+                delivery_id=delivery_id,
+                event=payload.event,
+                outcome={"pong": "answered"}.get(receipt.status, receipt.status),
+                reason=receipt.detail,
+                builds=receipt.builds,
+            )
+    except IntegrityError:
+        # the same delivery came twice at once and the other one was first: ours is undone
+        if not _known(project, forge, delivery_id):
+            raise
+        return _replayed(delivery_id)
+    return receipt
+
+
+def refusal_count(*, project: Project, reason: str) -> None:
+    """Count a refused delivery: all that it leaves."""
+    row = {"project": project, "reason": reason, "day": timezone.now().date()}
+    if RefusalCount.objects.filter(**row).update(count=F("count") + 1):
+        return
+    RefusalCount.objects.get_or_create(**row, defaults={"count": 0})
+    RefusalCount.objects.filter(**row).update(count=F("count") + 1)
+
+
+def _known(project: Project, forge: str, delivery_id: str) -> bool:
+    return Delivery.objects.filter(project=project, forge=forge, delivery_id=delivery_id).exists()
+
+
+def _replayed(delivery_id: str) -> Receipt:
+    return Receipt("replayed", 0, f"delivery {delivery_id} was received before; nothing was done again")
+
+
+def _apply(project: Project, payload: Payload) -> Receipt:
+    match payload.action:
+        case Ping():
+            return Receipt("pong", 0, f"{project.slug} listens")
+        case Ignored(reason):
+            return Receipt("ignored", 0, reason)
+        case _ if not _is_of(project, payload):
+            return Receipt(
+                "ignored",
+                0,
+                f"the payload is of {payload.repository[0]}, this project watches {project.repo}; "
+                "if the repository was renamed, change the project's repository",
+            )
+        case Deletion(branch):
+            branch_delete(project=project, branch=branch)
+            return Receipt("accepted", 0, f"branch {branch} is deleted: what waited for it is cancelled")
+        case Push(branch, commits, head):
+            builds = builds_receive(project=project, branch=branch, commits=commits, head=head)
+            many = "1 build" if len(builds) == 1 else f"{len(builds)} builds"
+            return Receipt("accepted", len(builds), f"{many} on {branch}, head {head[:7]}")
+
+
+def _is_of(project: Project, payload: Payload) -> bool:
+    return repository_matches(repo=project.repo, forge_name=project.forge_name, given=payload.repository)

@@ -1,0 +1,180 @@
+"""An incident is told once, to the right person, also when senders die, race or are refused."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from perfsite.alerts import channels, selectors, services
+from perfsite.alerts.channels import Channel, DeliveryError
+from perfsite.alerts.models import Notification, OutboxMail
+from perfsite.alerts.services import incidents_tell, notification_send, notifications_recover
+from perfsite.regressions.models import Incident
+from perfsite.regressions.services import reports_screen
+from perfsite.runs.models import Build, Job
+from tests.alerts.smtp_sink import smtp_sink
+from tests.factories import case_make, job_make, project_make
+from tests.regressions.builders import QUIET, compare_report, history_make
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def outbox(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    settings.SITE_URL = "https://perf.example.org"
+    settings.EMAIL_BACKEND = "perfsite.alerts.outbox.EmailBackend"
+
+
+@pytest.fixture
+def incident() -> Incident:
+    """A confirmed slowdown of the ninth build."""
+    history_make(project_make(slug="demo", owner_email="owner@example.org"), [*QUIET, 1.2])
+    reports_screen()
+    compare_report(Job.objects.get(kind="compare"), {"latency_p50": 1.2})
+    reports_screen()
+    return Incident.objects.select_related("build", "project").get()
+
+
+def test_the_author_hears_of_it_once(incident):
+    assert incidents_tell() == 1
+    assert incidents_tell() == 0
+    mail = OutboxMail.objects.get()
+    assert mail.recipients == ["ada@example.org"]
+    assert f"{incident.build.short} made cnn " in mail.subject
+    assert f"https://perf.example.org/projects/demo/incidents/{incident.pk}/" in mail.text
+    assert f"git checkout --detach {incident.build.sha}" in mail.text
+    assert "--model tiny-cnn --runner torch --precision fp32 --batch 1 --suite latency" in mail.text
+    assert mail.html.startswith("<div")
+    row = Notification.objects.get()
+    assert (row.state, row.tries, row.key) == ("sent", 1, mail.message_id)
+    incident.refresh_from_db()
+    assert incident.told_at == row.sent_at
+
+
+def test_it_is_told_when_nothing_about_the_build_is_open_any_more(incident):
+    other = job_make(incident.build, case_make(model="bert"))
+    assert incidents_tell() == 0
+    Job.objects.filter(pk=other.pk).update(state="cancelled")
+    assert incidents_tell() == 1
+
+
+def test_it_is_told_after_ten_minutes_whatever_is_open(incident):
+    job_make(incident.build, case_make(model="bert"))
+    old = timezone.now() - selectors.PATIENCE
+    Incident.objects.filter(pk=incident.pk).update(opened_at=old)
+    assert incidents_tell() == 1
+
+
+@pytest.mark.parametrize("address", ["", "1+ada@users.noreply.github.com", "ada"])
+def test_the_owner_hears_of_it_when_the_author_cannot_be_reached(incident, address):
+    Build.objects.filter(pk=incident.build_id).update(author_email=address)
+    incidents_tell()
+    assert OutboxMail.objects.get().recipients == ["owner@example.org"]
+
+
+def test_nobody_to_tell_is_shown_and_not_asked_again(incident):
+    Build.objects.update(author_email="")
+    type(incident.project).objects.update(owner_email="")
+    assert incidents_tell() == incidents_tell() == 0
+    row = Notification.objects.get()
+    assert row.state == "failed"
+    assert "set the project's owner e-mail" in row.error
+
+
+def test_what_a_person_closed_is_not_told(incident):
+    Incident.objects.update(state="invalid")
+    assert incidents_tell() == 0
+
+
+def test_two_senders_send_once(incident):
+    for row in selectors.incidents_due(now=timezone.now()):
+        services.notification_queue(incident=row, channel="email")
+        services.notification_queue(incident=row, channel="email")
+    first, second = Notification.objects.get(), Notification.objects.get()
+    assert [notification_send(notification=first), notification_send(notification=second)] == [True, False]
+    assert OutboxMail.objects.count() == 1
+
+
+def queued(incident: Incident) -> Notification:
+    return services.notification_queue(incident=incident, channel="email")
+
+
+def test_a_sender_that_died_after_the_call_makes_no_second_mail(incident):
+    row = queued(incident)
+    assert notification_send(notification=row)
+    # as if it had died between the call and the row
+    Notification.objects.update(state="sending", due_at=timezone.now() - timedelta(seconds=1))
+    assert incidents_tell() == 1
+    assert OutboxMail.objects.count() == 1
+    assert Notification.objects.get().tries == 2
+
+
+def test_a_sender_that_works_still_is_left_alone(incident):
+    Notification.objects.filter(pk=queued(incident).pk).update(
+        state="sending", due_at=timezone.now() + services.CLAIM
+    )
+    assert notifications_recover(now=timezone.now()) == 0
+
+
+def test_where_a_second_message_is_not_known_as_such_it_is_uncertain(incident, monkeypatch):
+    def notify(message, recipient, key):
+        raise AssertionError("an uncertain message was repeated")
+
+    monkeypatch.setitem(channels.CHANNELS, "email", Channel("email", notify, repeatable=False))
+    Notification.objects.filter(pk=queued(incident).pk).update(state="sending", due_at=timezone.now())
+    assert incidents_tell() == 0
+    assert Notification.objects.get().state == "uncertain"
+
+
+@pytest.fixture
+def sink(settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    with smtp_sink() as server:
+        settings.EMAIL_HOST, settings.EMAIL_PORT = server.server_address
+        yield server
+
+
+def test_a_real_mail_server_gets_text_html_and_the_message_id(incident, sink):
+    assert incidents_tell() == 1
+    mail = sink.mails[0]
+    assert mail["Message-ID"] == f"<{Notification.objects.get().key}>"
+    assert mail["To"] == "ada@example.org"
+    assert [part.get_content_type() for part in mail.get_payload()] == ["text/plain", "text/html"]
+
+
+def test_a_refusal_for_now_is_tried_again_later(incident, sink):
+    sink.recipient_answer = "451 busy"
+    assert incidents_tell() == 0
+    row = Notification.objects.get()
+    assert (row.state, row.tries) == ("queued", 1)
+    assert row.due_at > timezone.now() + timedelta(seconds=20)
+    assert "451" in row.error
+    assert incidents_tell() == 0  # not before its time
+    sink.recipient_answer = "250 fine"
+    Notification.objects.update(due_at=timezone.now())
+    assert incidents_tell() == 1
+    assert len(sink.mails) == 1
+
+
+def test_a_refusal_for_good_ends_it(incident, sink):
+    sink.recipient_answer = "550 no such person"
+    assert incidents_tell() == 0
+    row = Notification.objects.get()
+    assert (row.state, row.tries) == ("failed", 1)
+    assert "550" in row.error
+
+
+def test_tries_end(incident, settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1  # nobody listens there
+    for _ in range(services.MAX_TRIES + 2):
+        incidents_tell()
+        Notification.objects.filter(state="queued").update(due_at=timezone.now())
+    row = Notification.objects.get()
+    assert (row.state, row.tries) == ("failed", services.MAX_TRIES)
+    assert "check EMAIL_HOST and EMAIL_PORT" in row.error
+
+
+def test_a_delivery_error_is_not_permanent_unless_said():
+    assert not DeliveryError("later").permanent

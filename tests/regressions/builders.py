@@ -1,0 +1,96 @@
+"""Histories of builds whose reports come home by the site's own way, and comparisons that decide them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from django.utils import timezone
+
+from benchmarks.cases import Case
+from benchmarks.compare import compare_pairs
+from benchmarks.metrics import METRICS
+from benchmarks.report import Comparison, Environment, Measurement, Remark
+from benchmarks.report import Report as Body
+from perfsite.results.models import Report
+from perfsite.results.services import report_store
+from perfsite.runs.models import Attempt, Build, Job, Project
+from tests import factories
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+# a quiet level: about 1 % of noise
+QUIET = (1.00, 1.012, 0.994, 1.006, 0.991, 1.003, 1.009, 0.997)
+
+
+def build_make(project: Project, ordinal: int | None, **fields: object) -> Build:
+    """A planned build, received one minute after the one before it."""
+    received = START + timedelta(minutes=ordinal or 0)
+    return factories.build_make(project, ordinal, **{"received_at": received, **fields})
+
+
+def job_attempt(job: Job) -> Attempt:
+    """A worker is measuring `job`."""
+    worker = factories.worker_make()
+    number = job.attempts.count() + 1
+    Job.objects.filter(pk=job.pk).update(state="running", tries=number)
+    job.refresh_from_db()
+    return Attempt.objects.create(
+        job=job, number=number, worker=worker, lease_expires_at=timezone.now() + timedelta(minutes=1)
+    )
+
+
+def job_report(job: Job, **parts: object) -> Report:
+    """Store a report of `job` with these parts, as the API does."""
+    body = Body(
+        kind=job.kind,
+        created_at=START,
+        generator="tests",
+        model=job.model,
+        source=job.spec["source"],
+        precision=job.precision,
+        environment=Environment(facts={"cpu_model": "A processor"}),
+        **parts,
+    )
+    assert report_store(token=job_attempt(job).token, body=body, raw=body.model_dump_json().encode())
+    return Report.objects.get(job=job)
+
+
+def values_report(job: Job, values: Mapping[str, float], *, unstable: bool = False) -> Report:
+    """A measure report with these metrics for each of the job's cases."""
+    points = tuple(
+        Measurement(case=case, metric=metric, value=value, unit=METRICS[metric].unit)
+        for case in job.spec["cases"]
+        for metric, value in values.items()
+    )
+    doubts = (Remark(code="throttled", sentence="the clock fell", unstable=True),) if unstable else ()
+    return job_report(job, measurements=points, remarks=doubts)
+
+
+def history_make(
+    project: Project, values: Sequence[float], *, metric: str = "latency_p50", first: int = 1
+) -> list[Build]:
+    """One build with one reported value for each of `values`, from the ordinal `first` on."""
+    builds = [build_make(project, ordinal) for ordinal in range(first, first + len(values))]
+    for build, value in zip(builds, values, strict=True):
+        values_report(factories.job_make(build), {metric: value})
+    return builds
+
+
+def comparison_make(case: Case, metric: str, *, ratio: float, pairs: int = 8) -> Comparison:
+    """A comparison as the worker makes it, of pairs whose ratio is `ratio` with 1 % of noise."""
+    a = [QUIET[i % len(QUIET)] for i in range(pairs)]
+    b = [ratio * QUIET[(i * 3 + 1) % len(QUIET)] for i in range(pairs)]
+    row = METRICS[metric]
+    return compare_pairs(a, b, metric=row, final=True).as_comparison(case, row, a, b)
+
+
+def compare_report(job: Job, ratios: Mapping[str, float]) -> Report:
+    """A compare report that decides each watched metric by its ratio; metrics not named are left out."""
+    cases = [Case.model_validate(fields) for fields in job.spec["cases"]]
+    rows = tuple(
+        comparison_make(cases[index], metric, ratio=ratios[metric])
+        for index, metric in job.spec["watch"]
+        if metric in ratios
+    )
+    return job_report(job, comparisons=rows)

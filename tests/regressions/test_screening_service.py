@@ -1,0 +1,327 @@
+"""From reports to suspicions, comparisons, verdicts and incidents, with the real rows and services."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+
+from perfsite.regressions import confirmation, services
+from perfsite.regressions.models import Incident, Regression, SeriesState, Suspicion, Verdict
+from perfsite.regressions.services import report_screen, reports_screen
+from perfsite.results.models import Report, Series
+from perfsite.runs.models import Build, Job
+from perfsite.runs.services import job_cancel
+from tests.factories import case_make, job_make, project_make
+from tests.regressions.builders import (
+    QUIET,
+    build_make,
+    compare_report,
+    history_make,
+    job_attempt,
+    values_report,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def compare_job() -> Job:
+    return Job.objects.get(kind="compare")
+
+
+@pytest.fixture
+def project(db, settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    return project_make()
+
+
+@pytest.fixture
+def slowed(project) -> list[Build]:
+    """Eight quiet builds and a ninth that is 20 % slower, screened."""
+    builds = history_make(project, [*QUIET, 1.2])
+    reports_screen()
+    return builds
+
+
+def test_a_quiet_series_orders_nothing_and_closes_its_reports(project):
+    history_make(project, QUIET)
+    assert reports_screen() > 0
+    assert not Suspicion.objects.exists()
+    assert not Report.objects.filter(screened_at=None).exists()
+    assert SeriesState.objects.get().screened_through == len(QUIET)
+    assert reports_screen() == 0
+
+
+def test_a_slow_build_is_compared_with_the_last_good_one(slowed):
+    suspicion = Suspicion.objects.get()
+    assert (suspicion.build, suspicion.base, suspicion.state) == (slowed[8], slowed[7], "open")
+    job = compare_job()
+    assert suspicion.job == job
+    assert job.run.build == slowed[8]
+    assert job.pin == "cpu-1"
+    assert job.spec["base"] == slowed[7].pk
+    assert job.spec["watch"] == [[0, "latency_p50"]]
+    assert job.spec["cases"] == [case_make().model_dump()]
+    assert not Incident.objects.exists()
+
+
+def test_a_confirmed_slowdown_opens_one_incident_with_its_evidence(slowed):
+    compare_report(compare_job(), {"latency_p50": 1.2})
+    reports_screen()
+    incident = Incident.objects.get()
+    assert (incident.build, incident.range_start) == (slowed[8], slowed[7])
+    verdict = Regression.objects.get(incident=incident).verdict
+    assert verdict.kind == "regressed"
+    assert verdict.stage == "confirmation"
+    assert verdict.relative == pytest.approx(0.2, abs=0.01)
+    assert verdict.relative_low < 0.2 < verdict.relative_high
+    assert len(verdict.evidence["a"]) == len(verdict.evidence["b"]) == 8
+    assert verdict.sentence.startswith(f"{slowed[8].short} made cnn ")
+    assert "slower on cpu (torch, fp32, batch 1)" in verdict.sentence
+    assert "Confirmed by 8 interleaved pairs." in verdict.sentence
+    assert SeriesState.objects.get().level_start == 9
+    assert not Report.objects.filter(screened_at=None).exists()
+
+
+def test_the_new_level_is_the_level_after_a_confirmed_change(slowed, project):
+    compare_report(compare_job(), {"latency_p50": 1.2})
+    history_make(project, [1.21, 1.19, 1.2], first=10)
+    reports_screen()
+    assert Suspicion.objects.count() == 1
+
+
+def test_an_improvement_is_a_verdict_without_an_incident(project):
+    builds = history_make(project, [*QUIET, 0.8])
+    reports_screen()
+    compare_report(compare_job(), {"latency_p50": 0.8})
+    reports_screen()
+    assert Verdict.objects.get(build=builds[8], stage="confirmation").kind == "improved"
+    assert not Incident.objects.exists()
+    assert SeriesState.objects.get().level_start == 9
+
+
+def test_a_refuted_suspicion_closes_and_the_level_stays(slowed, project):
+    compare_report(compare_job(), {"latency_p50": 1.0})
+    history_make(project, [1.01], first=10)
+    reports_screen()
+    assert Verdict.objects.get(stage="confirmation").kind == "same"
+    assert SeriesState.objects.get().level_start == 0
+    assert not Incident.objects.exists()
+    assert not Suspicion.objects.filter(state="open").exists()
+
+
+def test_a_machine_that_became_slower_is_asked_about_twice_not_for_ever(slowed, project):
+    compare_report(compare_job(), {"latency_p50": 1.0})
+    for ordinal in range(10, 20):
+        history_make(project, [1.2 * QUIET[ordinal % 8]], first=ordinal)
+        reports_screen()
+        for job in Job.objects.filter(kind="compare", state="queued"):
+            compare_report(job, {"latency_p50": 1.0})
+            reports_screen()
+    assert Suspicion.objects.count() <= 3
+    assert not Suspicion.objects.filter(state="open").exists()
+
+
+def test_points_behind_an_open_suspicion_wait_and_go_on_after_it(slowed, project):
+    history_make(project, [1.21, 1.5], first=10)
+    reports_screen()
+    assert SeriesState.objects.get().screened_through == 9
+    assert Report.objects.filter(screened_at=None).count() == 2
+    compare_report(compare_job(), {"latency_p50": 1.2})
+    reports_screen()
+    assert SeriesState.objects.get().screened_through == 11
+    opened = Suspicion.objects.get(state="open")
+    assert opened.build.ordinal == 11
+    assert opened.base.ordinal == 10
+
+
+def test_a_point_waits_for_an_earlier_build_of_its_model(project):
+    history_make(project, QUIET)
+    late = job_make(build_make(project, 9))
+    other_model = job_make(build_make(project, 10), case_make(model="bert"))
+    head = build_make(project, 11)
+    values_report(job_make(head), {"latency_p50": 1.2})
+    reports_screen()
+    assert SeriesState.objects.get().screened_through == 8
+    values_report(late, {"latency_p50": 1.2})
+    reports_screen()
+    assert Suspicion.objects.get().build.ordinal == 9
+    assert other_model.state == "queued"
+
+
+def test_a_failed_earlier_job_holds_nobody_up(project):
+    history_make(project, QUIET)
+    broken = job_make(build_make(project, 9))
+    history_make(project, [1.0], first=10)
+    job_cancel(job=broken)
+    reports_screen()
+    assert SeriesState.objects.get().screened_through == 10
+
+
+def test_an_unplanned_earlier_build_holds_the_later_up_until_it_was_tried(project):
+    history_make(project, QUIET)
+    waiting = build_make(project, None, state="received", sha="b" * 40)
+    history_make(project, [1.0], first=9)
+    reports_screen()
+    assert not Report.objects.filter(screened_at__isnull=False).exists()
+    Build.objects.filter(pk=waiting.pk).update(plan_tries=1)
+    reports_screen()
+    assert SeriesState.objects.get().screened_through == 9
+
+
+def test_a_point_that_comes_late_is_stored_but_not_judged(project):
+    history_make(project, QUIET)
+    gap = build_make(project, 9, state="skipped")
+    history_make(project, [1.0], first=10)
+    reports_screen()
+    report = values_report(job_make(gap), {"latency_p50": 3.0})
+    reports_screen()
+    report.refresh_from_db()
+    assert report.screened_at is not None
+    assert not Suspicion.objects.exists()
+
+
+def test_after_a_force_push_the_new_builds_are_screened(project):
+    builds = history_make(project, QUIET)
+    reports_screen()
+    for build in builds[5:]:
+        build.points.all().delete()
+        Build.objects.filter(pk=build.pk).update(ordinal=None, state="skipped")
+    new = [build_make(project, place, sha=f"f{place}".ljust(40, "0")) for place in (6, 7, 8)]
+    for build, value in zip(new, (1.0, 1.2, 1.21), strict=True):
+        values_report(job_make(build), {"latency_p50": value})
+    reports_screen()
+    assert Suspicion.objects.get().build == new[1]
+
+
+def test_one_comparison_for_all_suspicious_series_of_a_report(project):
+    cases = (case_make(runner="torch"), case_make(runner="onnxruntime"))
+    for ordinal, factor in enumerate([*QUIET, 1.25], start=1):
+        build = build_make(project, ordinal)
+        job = job_make(build, *cases)
+        values = {"latency_p50": factor, "latency_p90": 1.1 * factor, "throughput": 1 / factor}
+        values_report(job, values)
+    reports_screen()
+    job = compare_job()
+    assert Suspicion.objects.filter(job=job).count() == 6
+    assert len(job.spec["watch"]) == 6
+    assert len(job.spec["cases"]) == 2
+    compare_report(job, {"latency_p50": 1.25, "latency_p90": 1.25, "throughput": 0.8})
+    reports_screen()
+    assert Incident.objects.get().regressions.count() == 6
+
+
+def test_a_counted_metric_needs_no_comparison(project):
+    builds = history_make(project, [1000.0, 1000.0, 1001.0], metric="parameter_count")
+    reports_screen()
+    assert not Job.objects.filter(kind="compare").exists()
+    verdict = Regression.objects.get().verdict
+    assert (verdict.stage, verdict.build, verdict.base) == ("screen", builds[2], builds[1])
+    assert "raised the parameters of cnn by 0.10 %" in verdict.sentence
+
+
+def test_a_comparison_that_failed_settles_as_unknown_with_its_reason(slowed):
+    job = compare_job()
+    Job.objects.filter(pk=job.pk).update(state="failed", failure="export: the model raised")
+    reports_screen()
+    verdict = Verdict.objects.get(stage="confirmation")
+    assert verdict.kind == "unknown"
+    assert "export: the model raised" in verdict.sentence
+    assert not Suspicion.objects.filter(state="open").exists()
+    assert not Incident.objects.exists()
+
+
+def test_a_cancelled_comparison_settles_as_unknown(slowed):
+    job_cancel(job=compare_job())
+    reports_screen()
+    assert Verdict.objects.get(stage="confirmation").kind == "unknown"
+
+
+def test_a_comparison_that_lacks_a_watched_pair_settles_it_as_unknown(project):
+    for ordinal, factor in enumerate([*QUIET, 1.25], start=1):
+        job = job_make(build_make(project, ordinal))
+        values_report(job, {"latency_p50": factor, "latency_p90": factor})
+    reports_screen()
+    compare_report(compare_job(), {"latency_p50": 1.25})
+    reports_screen()
+    kinds = dict(Verdict.objects.filter(stage="confirmation").values_list("series__metric", "kind"))
+    assert kinds == {"latency_p50": "regressed", "latency_p90": "unknown"}
+
+
+def test_the_last_good_build_gone_leaves_no_suspicion_open(slowed, project):
+    Job.objects.filter(kind="compare").delete()
+    assert Suspicion.objects.get().job is None
+    reports_screen()
+    assert Suspicion.objects.get().job == compare_job()
+
+
+def test_everything_twice_changes_nothing(slowed):
+    report = Report.objects.get(job__run__build=slowed[8])
+    assert report_screen(report=report) == 0
+    compare_report(compare_job(), {"latency_p50": 1.2})
+    stale = Suspicion.objects.select_related("series", "build", "base", "job").get()
+    reports_screen()
+    assert confirmation._suspicion_settle(stale) is False  # a second task that read it when it was open
+    reports_screen()
+    assert Incident.objects.count() == Regression.objects.count() == 1
+    assert Verdict.objects.filter(stage="confirmation").count() == 1
+
+
+class KilledError(BaseException):
+    """The process dies here."""
+
+
+def test_killed_before_any_write_the_next_run_ends_the_same(project):
+    """Stop at the n-th write for every n until a whole run passes; the outcome is always one incident."""
+    history_make(project, [*QUIET, 1.2])
+    runs = _survive_kills()
+    assert runs > 8
+    assert Job.objects.filter(kind="compare").count() == 1
+    compare_report(compare_job(), {"latency_p50": 1.2})
+    assert _survive_kills() > 3
+    assert Incident.objects.count() == Regression.objects.count() == 1
+    assert Verdict.objects.filter(stage="confirmation").count() == 1
+    assert not Report.objects.filter(screened_at=None).exists()
+
+
+def _survive_kills() -> int:
+    """Run the screen again and again, killed one write later each time; returns how often it was killed."""
+    for allowed in range(500):
+        left = allowed
+
+        def write_or_die(execute, sql, params, many, context):
+            nonlocal left
+            if sql.startswith(("INSERT", "UPDATE")):
+                if left == 0:
+                    raise KilledError
+                left -= 1
+            return execute(sql, params, many, context)
+
+        try:
+            with connection.execute_wrapper(write_or_die):
+                services.reports_screen()
+        except KilledError:
+            continue
+        return allowed
+    raise AssertionError("the screen never came to an end")
+
+
+def test_unstable_points_widen_the_doubt(project):
+    history_make(project, QUIET)
+    values_report(job_make(build_make(project, 9)), {"latency_p50": 1.13}, unstable=True)
+    reports_screen()
+    assert not Suspicion.objects.exists()
+    assert "marked unstable" in Verdict.objects.get(build__ordinal=9).sentence
+
+
+def test_metrics_without_a_direction_are_never_judged(project):
+    history_make(project, [0.01, 0.01, 0.9], metric="latency_cv")
+    reports_screen()
+    assert Series.objects.count() == 1
+    assert not SeriesState.objects.exists()
+    assert not Verdict.objects.exists()
+
+
+def test_a_running_comparison_keeps_its_suspicion_open(slowed):
+    job_attempt(compare_job())
+    reports_screen()
+    assert Suspicion.objects.get().state == "open"

@@ -1,0 +1,45 @@
+"""Verdicts as sentences."""
+
+from perfsite.regressions import wording
+from perfsite.regressions.wording import Change, Subject
+
+CNN = Subject("3fa9c1a", "cnn", "torch", "fp32", "b1", "cpu", "latency_p50")
+
+
+def subject(metric: str) -> Subject:
+    return Subject("3fa9c1a", "cnn", "torch", "fp32", "b1", "cpu", metric)
+
+
+def test_a_confirmed_change_says_what_how_much_and_how_sure():
+    assert wording.confirmed_sentence(CNN, Change(0.0123, 0.01474, 0.198, 0.181, 0.215), pairs=8) == (
+        "3fa9c1a made cnn 19.8 % slower on cpu (torch, fp32, batch 1): latency p50 12.3 ms → 14.7 ms, "
+        "+19.8 % [18.1, 21.5]. Confirmed by 8 interleaved pairs."
+    )
+
+
+def test_each_metric_has_its_words():
+    change = Change(2.0**20, 2.0**21, 1.0)
+    assert "raised the host peak memory of cnn by 100 %" in wording.change_sentence(
+        subject("host_peak_memory"), change
+    )
+    assert "raised the ONNX size of cnn" in wording.change_sentence(subject("model_size"), change)
+    assert "lowered the throughput of cnn by 16.7 %" in wording.change_sentence(
+        subject("throughput"), Change(120.0, 100.0, -1 / 6)
+    )
+    assert "made cnn 5.00 % faster" in wording.change_sentence(CNN, Change(1.0, 0.95, -0.05))
+
+
+def test_a_metric_that_left_the_table_still_reads():
+    words = wording.exact_sentence(subject("old_metric"), Change(1.0, 2.0, 1.0))
+    assert "raised the old_metric of cnn by 100 %" in words
+    assert "1 → 2" in words
+
+
+def test_signs_are_true_signs():
+    assert wording.change_words(Change(1.0, 0.95, -0.05, -0.06, -0.04)) == "−5.00 % [−6.0, −4.0]"
+    assert wording.change_words(Change(1.0, 1.05, 0.05)) == "+5.00 %"
+
+
+def test_no_verdict_says_why():
+    words = wording.unknown_sentence(CNN, reason=wording.screen_reason("few_points"))
+    assert words.endswith("is not known: there are too few earlier points to know the noise.")

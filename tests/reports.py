@@ -1,0 +1,30 @@
+"""Reports as a worker would send them, with numbers of the test's choice."""
+
+from datetime import UTC, datetime
+
+from benchmarks.metrics import METRICS
+from benchmarks.report import Environment, Measurement, Outcome, Report
+from perfsite.runs.models import Job
+
+FACTS = {"cpu_model": "A processor", "python": "3.11.7", "torch": "2.13.0"}
+
+
+def report_make(job: Job, values: dict[str, float], *, facts: dict | None = None, **more) -> Report:
+    """A report of `job` with these metrics for each of its cases."""
+    cases = job.spec["cases"]
+    return Report(
+        kind=job.kind,
+        created_at=datetime(2026, 11, 21, tzinfo=UTC),
+        generator="tests",
+        model=job.model,
+        source=job.spec["source"],
+        precision=job.precision,
+        environment=Environment(facts=FACTS if facts is None else facts),
+        outcomes=tuple(Outcome(case=case, status="done") for case in cases),
+        measurements=tuple(
+            Measurement(case=case, metric=name, value=value, unit=METRICS[name].unit, n=10)
+            for case in cases
+            for name, value in values.items()
+        ),
+        **more,
+    )

@@ -1,0 +1,15 @@
+"""The site's settings with a data folder of the tests' own; set before Django reads them."""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+_FOLDER = tempfile.mkdtemp(prefix="perfsite-tests-")
+atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
+os.environ["PERFSITE_DATA"] = _FOLDER
+# nobody listens on port 1: a test that wants a broker starts one
+os.environ["REDIS_URL"] = "redis://127.0.0.1:1/0"
+os.environ.setdefault("PERFSITE_LOG", "WARNING")
+
+from perfsite.settings import *  # noqa: E402, F403

@@ -1,0 +1,112 @@
+"""The worker's command: `python -m workers --site URL --token T`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+
+from benchmarks.environment import environment_read
+from workers.client import Refused, Rejected, SiteClient
+from workers.device import Bench, DeviceError, device_leased
+from workers.folders import Folders
+from workers.messages import Hello, queue_name
+from workers.nursery import PRELOAD, Nursery
+from workers.nvml import GpuLostError
+from workers.options import Options, options_read, worker_name
+from workers.process import hide_from_peers
+from workers.station import Station
+from workers.tasks import wakeups_consume
+
+CANNOT_WORK = 3
+
+
+def main() -> int:
+    """Run a worker until SIGTERM or SIGINT; the exit status is 3 when it cannot work."""
+    options = options_read(sys.argv[1:], os.environ)
+    structlog.configure(
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    )
+    hide_from_peers()
+    try:
+        with device_leased(options.device, work=options.work, locks=options.locks) as bench:
+            _serve(options, bench)
+    except (DeviceError, GpuLostError, Refused, Rejected) as error:
+        sys.stderr.write(f"perfsite worker: {error}\n")
+        return CANNOT_WORK
+    return 0
+
+
+def _serve(options: Options, bench: Bench) -> None:
+    """Say hello, then work until a signal comes; the device is leased all the while."""
+    if bench.gpu is None:
+        os.sched_setaffinity(0, bench.house_cores)  # the worker itself must not disturb what it measures
+    name = worker_name(options, bench.device.device_class, bench.device.uuid)
+    folders = Folders.under(options.work, name)
+    nursery = Nursery(
+        home=folders.zygote,
+        cores=bench.cores,
+        visible_gpu=bench.gpu.uuid if bench.gpu else None,
+        preload=PRELOAD if options.preload else (),
+    )
+    with SiteClient(options.site, options.token) as client, nursery:
+        station = Station(
+            name=name, client=client, bench=bench, nursery=nursery, folders=folders, poll_s=options.poll_s
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: station.stop())
+        hello = Hello(worker=name, device=bench.device, facts=_facts(bench))
+        with ThreadPoolExecutor(1, thread_name_prefix="station") as pool:
+            # not in this thread: a signal's handler must find the station's locks free in the end
+            if pool.submit(station.introduce, hello).result():
+                _announce_when_ready(station, options, bench, name)
+                pool.submit(station.run, hello).result()
+
+
+def _announce_when_ready(station: Station, options: Options, bench: Bench, name: str) -> None:
+    """Start consuming wake-ups; `ready ...` on standard output tells a supervisor that it does."""
+    queue = queue_name(bench.device.device_class)
+
+    def announce() -> None:
+        sys.stdout.write(f"ready {name} on {bench.device.name} ({bench.device.uuid}), queue {queue}\n")
+        sys.stdout.flush()
+
+    if options.broker is None:
+        announce()
+        return
+    threading.Thread(
+        target=wakeups_consume,
+        kwargs={
+            "broker": options.broker,
+            "queue": queue,
+            "worker": name,
+            "on_wake": station.wake,
+            "on_ready": announce,
+        },
+        name="wake-ups",
+        daemon=True,  # it may be waiting for a broker that is away when the worker ends
+    ).start()
+
+
+def _facts(bench: Bench) -> dict[str, str | int | float | bool | None]:
+    """What the site shows about this worker: the machine, the toolchain, the cores."""
+    facts = dict(environment_read("cuda" if bench.gpu else "cpu").facts)
+    facts["bench_cores"] = ",".join(map(str, bench.cores))
+    if (gpu := bench.gpu) is not None:
+        facts |= {
+            "gpu_name": gpu.name,
+            "gpu_uuid": gpu.uuid,
+            "gpu_driver": gpu.driver,
+            "gpu_memory_bytes": gpu.memory_bytes,
+        }
+    return facts
+
+
+if __name__ == "__main__":
+    sys.exit(main())

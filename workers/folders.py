@@ -1,0 +1,23 @@
+"""Where a worker keeps things, all below one work folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where a worker keeps things; the first two are shared by the workers of a machine."""
+
+    mirrors: Path
+    onnx: Path
+    jobs: Path
+    spool: Path
+    zygote: Path
+
+    @classmethod
+    def under(cls, work: Path, worker: str) -> Folders:
+        """The folders of `worker` under the work folder."""
+        own = work / "workers" / worker
+        return cls(work / "mirrors", work / "onnx", own / "jobs", own / "spool", own / "zygote")

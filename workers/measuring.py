@@ -1,0 +1,62 @@
+"""What runs inside the child process: one block, measured by `benchmarks.session`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from workers.block import BLOCK_FILE, OUT_FOLDER, REPORT_FILE, Block
+
+FAILED = 1
+
+
+def block_measure(folder: Path, events_fd: int) -> int:
+    """Measure the block written down in `folder`; events go to `events_fd`.  Returns the exit code.
+
+    Whatever the watched code raises, `SystemExit` included, becomes a failure event with its kind.
+    """
+    block = Block.model_validate_json((folder / BLOCK_FILE).read_bytes())
+    out = folder / OUT_FOLDER
+    out.mkdir()
+
+    def tell(event: dict[str, Any]) -> None:
+        os.write(events_fd, json.dumps(event).encode() + b"\n")
+
+    def on_progress(stage: str, fraction: float, message: str) -> None:
+        tell({"stage": stage, "fraction": fraction, "message": message})
+
+    try:
+        from benchmarks.session import measure  # noqa: PLC0415 - a broken torch is a failure to report, too
+
+        report = measure(
+            block.source,
+            model=block.model,
+            precision=block.precision,
+            cases=block.cases,
+            checkout=block.checkout,
+            workdir=out,
+            on_progress=on_progress,
+            onnx_cache=block.onnx_cache,
+        )
+    except BaseException as error:
+        traceback.print_exc(file=sys.stderr)
+        tell(failure_event(error))
+        return FAILED
+    half = folder / f".{REPORT_FILE}"
+    half.write_text(report.model_dump_json(), encoding="utf-8")
+    half.rename(folder / REPORT_FILE)
+    tell({"done": True})
+    return 0
+
+
+def failure_event(error: BaseException) -> dict[str, Any]:
+    """The event for an error: its own kind where it has one, else whose fault its type shows."""
+    kind = getattr(error, "kind", None)
+    if kind is None:
+        kind = "environment" if isinstance(error, ImportError | OSError) else "measure"
+    message = str(error) if hasattr(error, "kind") else f"{type(error).__name__}: {error}"
+    return {"failure": kind, "message": message[:4000], "retry": kind == "environment"}

@@ -1,0 +1,142 @@
+"""What the site and a worker say to each other: queue names, wake-ups, and the bodies of the API.
+
+Both sides import this file and nothing else of each other.  A wake-up names no job: which job a
+worker gets is decided when it claims, by the database.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from benchmarks.cases import Case, ModelSource
+
+PROTOCOL = 1
+WAKE_TASK = "workers.wake"
+
+FailureKind = Literal[
+    "checkout",
+    "export",
+    "build",
+    "model",
+    "measure",
+    "timeout",
+    "memory",
+    "killed",
+    "cancelled",
+    "environment",
+    "protocol",
+]
+
+
+def queue_name(device_class: str) -> str:
+    """The wake-up queue of a device class, for example `gpu.h100-80gb-hbm3` or `gpu.cpu`."""
+    return f"gpu.{device_class}"
+
+
+def device_class_slug(name: str) -> str:
+    """A device's marketing name as a class: `NVIDIA H100 80GB HBM3` -> `h100-80gb-hbm3`."""
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return slug.removeprefix("nvidia-") or "unknown"
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")  # an older peer may send more or less
+
+
+class Device(_Message):
+    """What a worker measures on.  `uuid` is NVML's, or `cpu-<machine id>` for the processor."""
+
+    device_class: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,60}$")
+    name: str = Field(max_length=200)
+    uuid: str = Field(max_length=100)
+
+
+class Hello(_Message):
+    """A worker introduces itself; answered with `Welcome`, or 409 on a version it cannot serve."""
+
+    protocol: int = PROTOCOL
+    worker: str = Field(min_length=1, max_length=100)
+    device: Device
+    facts: dict[str, str | int | float | bool | None] = {}
+
+
+class Welcome(_Message):
+    """The site takes the worker: how often to send a heartbeat and how long a lease lasts, in seconds."""
+
+    protocol: int = PROTOCOL
+    worker_id: int
+    heartbeat_s: float
+    lease_s: float
+
+
+class ClaimRequest(_Message):
+    """A worker asks for the best job it may take."""
+
+    worker: str = Field(min_length=1, max_length=100)
+    device: Device
+
+
+class BuildSource(_Message):
+    """A build to check out: `repo` is a URL or path git can fetch from."""
+
+    build_id: int
+    repo: str
+    sha: str = Field(pattern=r"^[0-9a-f]{40,64}$")
+
+
+class Limits(_Message):
+    """What the job's child process may use: seconds of wall clock, bytes of resident memory."""
+
+    wall_clock_s: float = 900.0
+    resident_bytes: int = 16 * 2**30
+
+
+class Order(_Message):
+    """A claimed job.  `builds` holds one build to measure, or the last good one and the suspect
+    to compare; `watch` names the (case index, metric) pairs a comparison must decide."""
+
+    job_id: int
+    attempt: int
+    token: str
+    kind: Literal["measure", "compare", "soak"]
+    project: str
+    builds: tuple[BuildSource, ...]
+    model: str
+    source: ModelSource
+    precision: str
+    cases: tuple[Case, ...]
+    watch: tuple[tuple[int, str], ...] = ()
+    max_pairs: int = 8
+    limits: Limits = Limits()
+
+
+class Progress(_Message):
+    """Sent with every heartbeat.  `fraction` is of the whole job; `log` is the newest tail."""
+
+    stage: str = Field(max_length=60)
+    fraction: float = Field(ge=0, le=1)
+    message: str = Field(default="", max_length=500)
+    remaining_s: float | None = None
+    telemetry: dict[str, float | None] = {}
+    log: str = Field(default="", max_length=20_000)
+
+
+class ProgressAnswer(_Message):
+    """`cancel` asks the worker to stop the job and report a failure of kind `cancelled`."""
+
+    cancel: bool = False
+    lease_s: float
+
+
+class Failure(_Message):
+    """A job that could not be done.  `retry` is true when another try may end otherwise (the
+    machine's fault), false when it cannot (the watched code's fault)."""
+
+    kind: FailureKind
+    message: str = Field(max_length=4000)
+    log: str = Field(default="", max_length=60_000)
+    exit_code: int | None = None
+    retry: bool = False
