@@ -70,12 +70,16 @@ def compare_pairs(
     which asks for another pair unless `final`.  An exact metric is settled by one pair.
 
     Raises:
-        ValueError: no pair, unequal lengths, a value that is not finite or not above zero, or a
-            metric that is never judged.
+        ValueError: no pair, unequal lengths, a value that is not finite, or a metric that is never
+            judged.
     """
     first, second = _pairs_checked(a, b, metric)
     if metric.exact and np.ptp(first) == 0 and np.ptp(second) == 0:
         return _exact_compare(float(first[0]), float(second[0]), metric)
+    if min(first.min(), second.min()) <= 0:
+        return PairsResult(
+            "unknown", 0.0, None, None, 1.0, f"{metric.title} has no ratio: a value is not above zero"
+        )
     ratios = np.log(second / first)
     n = ratios.size
     mean, deviation = float(ratios.mean()), float(ratios.std(ddof=1)) if n > 1 else 0.0
@@ -122,18 +126,18 @@ def _pairs_checked(a: Sequence[float], b: Sequence[float], metric: Metric) -> tu
     first, second = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     if first.size == 0 or first.shape != second.shape:
         raise ValueError(f"pairs need as many values of each build, got {first.size} and {second.size}")
-    if not (np.isfinite([first, second]).all() and min(first.min(), second.min()) > 0):
-        raise ValueError(f"{metric.name}: every value must be finite and above zero to be compared")
+    if not np.isfinite([first, second]).all():
+        raise ValueError(f"{metric.name}: every value must be finite to be compared")
     return first, second
 
 
 def _exact_compare(a: float, b: float, metric: Metric) -> PairsResult:
-    relative = b / a - 1
+    relative = b / a - 1 if a else float(b != a)  # from nothing to something: told as +100 %
     differs = abs(b - a) > metric.grain and abs(relative) > metric.relevant
     verdict = _direction(b - a, metric) if differs else "same"
     sentence = (
-        f"{metric.title} {_moved(relative)}: {metric.format(a)} before, {metric.format(b)} after; it is counted, "
-        "so one pair settles it"
+        f"{metric.title} {_moved(relative)}: {metric.format(a)} before, {metric.format(b)} after; "
+        "it is counted, so one pair settles it"
         if differs
         else f"{metric.title} is {metric.format(b)} in both builds, or differs by less than what is told"
     )
@@ -175,5 +179,9 @@ def _sentence(
         return f"{metric.title} {_moved(relative)} ({bounds}) over {pairs}"
     if verdict == "same":
         return f"{metric.title} did not move by {smallest * 100:.1f} % or more ({bounds}) over {pairs}"
-    remedy = "the budget is spent; a longer duration or a quieter machine would tell" if final else "another pair will tell more"
+    remedy = (
+        "the budget is spent; a longer duration or a quieter machine would tell"
+        if final
+        else "another pair will tell more"
+    )
     return f"{metric.title} may have moved by {relative * 100:+.1f} % ({bounds}) over {pairs}; {remedy}"

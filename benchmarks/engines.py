@@ -23,7 +23,12 @@ class EngineBuild:
 
 
 def engine_build(
-    *, runner: str, onnx: Artifact, target: Path, example_shapes: tuple[tuple[int, ...], ...], batches: tuple[int, ...]
+    *,
+    runner: str,
+    onnx: Artifact,
+    target: Path,
+    example_shapes: tuple[tuple[int, ...], ...],
+    batches: tuple[int, ...],
 ) -> EngineBuild:
     """Build the engine of `runner` (`tensorrt` or `tensorrt_rtx`) and write it to `target`.
 
@@ -50,7 +55,9 @@ def engine_build(
     plan = builder.build_serialized_network(network, config)
     seconds = time.perf_counter() - started
     if plan is None:
-        raise BuildError(f"{runner} {trt.__version__} built no engine: {' '.join(lines[-5:]) or 'it gave no reason'}")
+        raise BuildError(
+            f"{runner} {trt.__version__} built no engine: {' '.join(lines[-5:]) or 'it gave no reason'}"
+        )
     target.write_bytes(memoryview(plan))
     return EngineBuild(
         engine=Artifact.seal(target, "engine"), seconds=seconds, version=trt.__version__, log=tuple(lines)
@@ -62,7 +69,9 @@ def _profile_make(
 ) -> Any:
     profile = builder.create_optimization_profile()
     if network.num_inputs != len(example_shapes):
-        raise BuildError(f"the graph has {network.num_inputs} inputs and the model's example {len(example_shapes)}")
+        raise BuildError(
+            f"the graph has {network.num_inputs} inputs and the model's example {len(example_shapes)}"
+        )
     largest = max(batches)
     for position, shape in enumerate(example_shapes):
         rest = tuple(shape[1:])

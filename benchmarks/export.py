@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# imported here because the exporter would import them (1 s) within the time that is reported
+import onnxscript.function_libs.torch_lib.ops  # with torch._dynamo: or export_time would hold these imports
 import onnxscript.optimizer
-import onnxscript.function_libs.torch_lib.ops  # noqa: F401
 import torch
 import torch._dynamo
 import torch.onnx

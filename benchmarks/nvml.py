@@ -61,7 +61,9 @@ def gpu_facts(index: int = 0) -> tuple[dict[str, Fact], dict[str, str]]:
         return _facts_read(readers, nvml.NVMLError)
 
 
-def _facts_read(readers: dict[str, Any], error_type: type[Exception]) -> tuple[dict[str, Fact], dict[str, str]]:
+def _facts_read(
+    readers: dict[str, Any], error_type: type[Exception]
+) -> tuple[dict[str, Fact], dict[str, str]]:
     facts: dict[str, Fact] = {}
     missing: dict[str, str] = {}
     for name, read in readers.items():

@@ -30,7 +30,9 @@ def cache_take(cache: Path, target: Path) -> Artifact:
     """
     digest = cache.with_name(cache.name + _DIGEST_SUFFIX)
     if not digest.is_file():
-        raise IntegrityError(f"{cache.name} has no digest beside it ({digest.name}); delete it to export again")
+        raise IntegrityError(
+            f"{cache.name} has no digest beside it ({digest.name}); delete it to export again"
+        )
     kept = Artifact(cache, "onnx", digest.read_text().strip(), cache.stat().st_size)
     shutil.copyfile(kept.verified(), target)
     return Artifact(target, "onnx", kept.sha256, kept.size)

@@ -13,10 +13,11 @@ from benchmarks.cases import Case, ModelSource
 from benchmarks.device import DeviceKind, threads_choose
 from benchmarks.engines import EngineBuild, engine_build
 from benchmarks.errors import BenchmarkError, ModelError
+from benchmarks.isolation import native_thread_count
 from benchmarks.onnx_cache import cache_put, cache_take
 from benchmarks.preload import libraries_preload
 from benchmarks.progress import Journal
-from benchmarks.runners.base import Assets
+from benchmarks.runners.base import Assets, artifact_required
 from benchmarks.runners.table import ROWS
 
 if TYPE_CHECKING:
@@ -30,26 +31,54 @@ ENGINE_WEIGHT = 1.0
 class Prepared:
     """What the cases of one job share.
 
-    `assets` has no engine: each engine runner has its own in `builds`, or in `refusals` the error
-    that stands in for it.
+    `assets` has no engine but a given one; `batches` are those an engine must take, by runner.
+    `threads_then` counts this process's native threads once everything was imported.
     """
 
     assets: Assets
+    workdir: Path
+    batches: dict[str, tuple[int, ...]]
+    journal: Journal
+    threads_then: int
     parameter_count: int | None = None
     export_s: float | None = None
     builds: dict[str, EngineBuild] = field(default_factory=dict)
     refusals: dict[str, BenchmarkError] = field(default_factory=dict)
 
     def assets_of(self, runner: str) -> Assets:
-        """The assets as `runner` loads them.
+        """The assets as `runner` loads them; its engine is built when it is first asked for.
+
+        Not before: a builder leaves threads behind, and the memory suite forks.
 
         Raises:
-            BenchmarkError: its engine could not be built; the error of the build.
+            BenchmarkError: the engine cannot be built; the same error each time.
         """
+        if ROWS[runner].loads != "engine" or self.assets.engine is not None:
+            return self.assets
         if runner in self.refusals:
             raise self.refusals[runner]
-        build = self.builds.get(runner)
-        return self.assets if build is None else replace(self.assets, engine=build.engine)
+        if runner not in self.builds:
+            try:
+                self.builds[runner] = self._engine_build(runner)
+            except BenchmarkError as error:
+                self.refusals[runner] = error
+                raise
+        return replace(self.assets, engine=self.builds[runner].engine)
+
+    def _engine_build(self, runner: str) -> EngineBuild:
+        with self.journal.stage(f"engine-{runner}", ENGINE_WEIGHT, f"ONNX to {runner}"):
+            return engine_build(
+                runner=runner,
+                onnx=artifact_required(self.assets.onnx, runner, "an ONNX file"),
+                target=self.workdir / f"model-{self.assets.precision}.{runner}.engine",
+                example_shapes=tuple(array.shape for array in self.assets.example),
+                batches=self.batches[runner],
+            )
+
+    @property
+    def forkable(self) -> bool:
+        """Whether this process has started neither CUDA nor a native thread since the imports."""
+        return self.assets.device == "cpu" and native_thread_count() <= self.threads_then
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:
@@ -69,28 +98,31 @@ def sources_prepare(
     onnx_cache: Path | None,
     journal: Journal,
 ) -> Prepared:
-    """Load the model, export it if a case needs the ONNX file, and build the engines cases ask for.
+    """Load the model, and export it if a case needs the ONNX file.
 
     Raises:
         ModelError: the model cannot be loaded or its forward raises.
         ExportError: it does not become an ONNX file.
+        IntegrityError: the kept ONNX file is not the one that was exported.
     """
-    assets = Assets(source, checkout, precision, device, threads_choose())
-    loads = {ROWS[case.runner].loads for case in cases}
-    wants_onnx = source.kind in ("catalogue", "entry") and loads != {"module"}
+    runners = sorted({case.runner for case in cases})
+    wants_onnx = any(ROWS[runner].loads != "module" for runner in runners)
+    is_module = source.kind in ("catalogue", "entry")
     with journal.stage("import", 1.0, "libraries"):
-        libraries_preload(
-            sorted({case.runner for case in cases}), export=wants_onnx and not _is_cached(onnx_cache)
-        )
-    if source.kind == "engine":
-        engine = Artifact.seal(_file_in(checkout, source.ref), "engine")
-        return Prepared(replace(assets, engine=engine))
-    prepared = (
-        _onnx_take(assets, source, checkout)
-        if source.kind == "onnx"
-        else _module_prepare(assets, workdir, onnx_cache, journal, wants_onnx=wants_onnx)
+        libraries_preload(runners, export=is_module and wants_onnx and not _is_cached(onnx_cache))
+    prepared = Prepared(
+        assets=Assets(source, checkout, precision, device, threads_choose()),
+        workdir=workdir,
+        batches={
+            name: tuple(sorted({case.batch for case in cases if case.runner == name})) for name in runners
+        },
+        journal=journal,
+        threads_then=native_thread_count(),
     )
-    _engines_build(prepared, cases, workdir, journal)
+    if is_module:
+        _module_prepare(prepared, onnx_cache, wants_onnx=wants_onnx)
+    else:
+        _file_take(prepared)
     return prepared
 
 
@@ -98,63 +130,42 @@ def _is_cached(onnx_cache: Path | None) -> bool:
     return onnx_cache is not None and onnx_cache.is_file()
 
 
-def _file_in(checkout: Path, ref: str) -> Path:
-    path = checkout / ref
+def _file_take(prepared: Prepared) -> None:
+    """The ONNX file or engine that the source names, sealed as it is."""
+    source = prepared.assets.source
+    path = prepared.assets.checkout / source.ref
     if not path.is_file():
-        raise ModelError(f"there is no file {ref} in the checkout; check the path")
-    return path
+        raise ModelError(f"there is no file {source.ref} in {prepared.assets.checkout}; check the path")
+    if source.kind == "engine":
+        prepared.assets = replace(prepared.assets, engine=Artifact.seal(path, "engine"))
+        return
+    graph = importlib.import_module("benchmarks.models.graph")  # needs onnx, which an engine does not
+    example = graph.graph_example(path)
+    prepared.assets = replace(prepared.assets, onnx=Artifact.seal(path, "onnx"), example=example)
 
 
-def _onnx_take(assets: Assets, source: ModelSource, checkout: Path) -> Prepared:
-    graph = importlib.import_module("benchmarks.models.graph")
-    path = _file_in(checkout, source.ref)
-    return Prepared(replace(assets, onnx=Artifact.seal(path, "onnx"), example=graph.graph_example(path)))
-
-
-def _module_prepare(
-    assets: Assets, workdir: Path, onnx_cache: Path | None, journal: Journal, *, wants_onnx: bool
-) -> Prepared:
-    # heavy, and not needed for a job that was given an ONNX file or an engine
+def _module_prepare(prepared: Prepared, onnx_cache: Path | None, *, wants_onnx: bool) -> None:
+    # torch: heavy, and not needed for a job that was given an ONNX file or an engine
     sources = importlib.import_module("benchmarks.models.source")
-    with journal.stage("load", 0.1, assets.source.ref):
+    assets = prepared.assets
+    with prepared.journal.stage("load", 0.1, assets.source.ref):
         model: LoadedModel = sources.model_load(assets.source, assets.checkout, assets.precision)
         example = sources.model_try(model, assets.source.ref)
-    prepared = Prepared(replace(assets, example=example), parameter_count=model.parameter_count)
+    prepared.assets = replace(assets, example=example)
+    prepared.parameter_count = model.parameter_count
     if wants_onnx:
-        _onnx_make(prepared, model, workdir, onnx_cache, journal)
-    return prepared
+        _onnx_make(prepared, model, onnx_cache)
 
 
-def _onnx_make(
-    prepared: Prepared, model: LoadedModel, workdir: Path, onnx_cache: Path | None, journal: Journal
-) -> None:
-    target = workdir / f"model-{prepared.assets.precision}.onnx"
+def _onnx_make(prepared: Prepared, model: LoadedModel, onnx_cache: Path | None) -> None:
+    target = prepared.workdir / f"model-{prepared.assets.precision}.onnx"
     if onnx_cache is not None and _is_cached(onnx_cache):
         prepared.assets = replace(prepared.assets, onnx=cache_take(onnx_cache, target))
         return
     exporting = importlib.import_module("benchmarks.export")
-    with journal.stage("export", EXPORT_WEIGHT, "torch to ONNX"):
+    with prepared.journal.stage("export", EXPORT_WEIGHT, "torch to ONNX"):
         made = exporting.model_export(model, target)
     prepared.assets = replace(prepared.assets, onnx=made.onnx)
     prepared.export_s = made.seconds
     if onnx_cache is not None:
         cache_put(made.onnx, onnx_cache)
-
-
-def _engines_build(prepared: Prepared, cases: Sequence[Case], workdir: Path, journal: Journal) -> None:
-    onnx = prepared.assets.onnx
-    runners = sorted({case.runner for case in cases if ROWS[case.runner].loads == "engine"})
-    for runner in runners if onnx is not None else ():
-        batches = tuple(sorted({case.batch for case in cases if case.runner == runner}))
-        target = workdir / f"model-{prepared.assets.precision}.{runner}.engine"
-        with journal.stage(f"engine-{runner}", ENGINE_WEIGHT, runner):
-            try:
-                prepared.builds[runner] = engine_build(
-                    runner=runner,
-                    onnx=onnx,
-                    target=target,
-                    example_shapes=tuple(array.shape for array in prepared.assets.example),
-                    batches=batches,
-                )
-            except BenchmarkError as error:
-                prepared.refusals[runner] = error  # its own cases are refused; the others go on

@@ -7,14 +7,14 @@ Format history (the newest first):
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from benchmarks.cases import Case, ModelSource
 from benchmarks.metrics import metric_get
 
-FORMAT = 1
+FORMAT: Final = 1
 
 Fact = str | int | float | bool | None
 

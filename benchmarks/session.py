@@ -17,7 +17,7 @@ from benchmarks.prepare import ENGINE_WEIGHT, EXPORT_WEIGHT, Prepared, sources_p
 from benchmarks.progress import Journal, OnProgress
 from benchmarks.report import Measurement, Outcome, Remark, Report
 from benchmarks.runners.base import Runner
-from benchmarks.runners.table import runner_open
+from benchmarks.runners.table import ROWS, runner_open
 from benchmarks.suites.base import Bench
 from benchmarks.suites.table import SUITE_ROWS
 
@@ -112,14 +112,20 @@ def _cases_check(cases: Sequence[Case], model: str, precision: str) -> None:
 
 def _cases_measure(prepared: Prepared, cases: Sequence[Case], journal: Journal) -> _Results:
     results = _Results()
-    ordered = sorted(cases, key=lambda case: (SUITE_ROWS[case.suite].rank, case.runner, case.batch))
-    for (loaded, runner), group in groupby(ordered, key=lambda case: (SUITE_ROWS[case.suite].loaded, case.runner)):
+    for (loaded, runner), group in groupby(
+        sorted(cases, key=_order), key=lambda case: (SUITE_ROWS[case.suite].loaded, case.runner)
+    ):
         if loaded:
             _group_measure(prepared, runner, list(group), results, journal)
             continue
         for case in group:
             _case_measure(prepared, case, None, results, journal)
     return results
+
+
+def _order(case: Case) -> tuple[int, bool, str, int]:
+    """Suites by their rank, and engines last: building one ends the time in which a fork is safe."""
+    return SUITE_ROWS[case.suite].rank, ROWS[case.runner].loads == "engine", case.runner, case.batch
 
 
 def _group_measure(
@@ -133,7 +139,7 @@ def _group_measure(
                 _case_measure(prepared, case, runner, results, journal)
     except ModelError:
         raise
-    except Exception as error:  # noqa: BLE001 - a runner that does not load must not stop the others
+    except Exception as error:  # a runner that does not load must not stop the others
         ended = {outcome.case for outcome in results.outcomes}
         results.outcomes += [_outcome_of(error, case) for case in cases if case not in ended]
 
@@ -142,21 +148,23 @@ def _case_measure(
     prepared: Prepared, case: Case, runner: Runner | None, results: _Results, journal: Journal
 ) -> None:
     try:
+        assets = prepared.assets_of(case.runner)  # may build an engine, which is a stage of its own
         with journal.stage(case.suite, case.duration_s * WARM_WEIGHT, case.label):
             if runner is not None:
                 runner.bind(case.batch)
             bench = Bench(
                 case=case,
-                assets=prepared.assets_of(case.runner),
+                assets=assets,
                 runner=runner,
                 parameter_count=prepared.parameter_count,
                 export_s=prepared.export_s,
                 build=prepared.builds.get(case.runner),
+                forkable=prepared.forkable,
             )
             findings = SUITE_ROWS[case.suite].measure(bench)
     except ModelError:
         raise  # the watched code's fault: the whole job fails with it
-    except Exception as error:  # noqa: BLE001 - one failed case must not stop the others
+    except Exception as error:  # one failed case must not stop the others
         results.outcomes.append(_outcome_of(error, case))
         return
     results.outcomes.append(Outcome(case=case, status="done"))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmarks.load import Load
 from benchmarks.suites.base import Findings
 from benchmarks.timing import FEWEST_SAMPLES, Timing
 
 TAIL_RATIO = 2.0
 FEW_SAMPLES = 5 * FEWEST_SAMPLES
-OWN_SHARE = 0.9
+DISTURBED_SHARE = 0.05
+OTHERS_SHARE = 0.05
 
 
 def timing_remarks(findings: Findings, timing: Timing) -> None:
@@ -20,6 +22,19 @@ def timing_remarks(findings: Findings, timing: Timing) -> None:
             "few-samples",
             f"only {n} samples: the tail percentiles are little more than the slowest ones; "
             f"measure at least {FEW_SAMPLES} by a longer duration",
+        )
+    if not timing.kept:
+        findings.remark(
+            "disturbed",
+            f"other processes took the processor in {timing.disturbed} of {n} calls, too many to leave "
+            "out; stop other work on the machine, or pin the worker to cores of its own",
+            unstable=True,
+        )
+    elif timing.disturbed > DISTURBED_SHARE * n:
+        findings.remark(
+            "disturbed",
+            f"other processes took the processor in {timing.disturbed} of {n + timing.disturbed} calls; "
+            "those were left out and measured again",
         )
     p50, p99 = np.quantile(timing.samples, (0.5, 0.99))
     if p99 > TAIL_RATIO * p50:
@@ -33,4 +48,23 @@ def timing_remarks(findings: Findings, timing: Timing) -> None:
             "warm-up",
             "two blocks of the warm-up never agreed within 2 %: the first samples may still be slow; "
             "measure longer, or look for other work on the machine",
+        )
+    if timing.load is not None:
+        _load_remarks(findings, timing.load)
+
+
+def _load_remarks(findings: Findings, load: Load) -> None:
+    """Who else used the cores; the calls they fell into are judged by `kept`."""
+    if load.others >= OTHERS_SHARE:
+        findings.remark(
+            "cpu-busy",
+            f"other processes used {load.others:.0%} of these cores while this was measured; "
+            "stop them, or pin the worker to cores of its own",
+        )
+    if load.stolen >= OTHERS_SHARE:
+        findings.remark(
+            "cpu-stolen",
+            f"the hypervisor gave {load.stolen:.0%} of these cores' time to other machines; "
+            "measure on a host of its own, or longer",
+            unstable=True,
         )

@@ -26,7 +26,12 @@ def list_command(options: argparse.Namespace) -> int:
         tables = {"models": CATALOGUE, "runners": RUNNERS, "precisions": PRECISIONS, "suites": SUITES}
         console.out(json.dumps({**tables, "metrics": metrics}, indent=2), highlight=False)
         return 0
-    for title, rows in (("models", CATALOGUE), ("runners", RUNNERS), ("precisions", PRECISIONS), ("suites", SUITES)):
+    for title, rows in (
+        ("models", CATALOGUE),
+        ("runners", RUNNERS),
+        ("precisions", PRECISIONS),
+        ("suites", SUITES),
+    ):
         console.print(_table(title, rows))
     console.print(_table("metrics", {name: f"{row.title} [{row.unit}]" for name, row in METRICS.items()}))
     return 0

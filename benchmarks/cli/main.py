@@ -58,14 +58,20 @@ def _run_add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     run = commands.add_parser("run", help="measure one model")
     source = run.add_mutually_exclusive_group(required=True)
     source.add_argument("--model", metavar="NAME", help="a catalogue model")
-    source.add_argument("--entry", metavar="FILE.py:FUNCTION", help="a function returning (module, example_inputs)")
+    source.add_argument(
+        "--entry", metavar="FILE.py:FUNCTION", help="a function returning (module, example_inputs)"
+    )
     source.add_argument("--onnx", metavar="FILE", help="an ONNX file")
     source.add_argument("--engine", metavar="FILE", help="a TensorRT engine")
     run.add_argument("--runner", action="append", choices=list(RUNNERS), help="repeatable")
-    run.add_argument("--precision", action="append", choices=list(PRECISIONS), help="repeatable; default fp32")
+    run.add_argument(
+        "--precision", action="append", choices=list(PRECISIONS), help="repeatable; default fp32"
+    )
     run.add_argument("--batch", action="append", type=_batch, metavar="N", help="repeatable; default 1")
     run.add_argument("--suite", action="append", choices=list(SUITES), help="repeatable; default all")
-    run.add_argument("--duration", type=_duration, default=1.0, metavar="SECONDS", help="of each case; default 1")
+    run.add_argument(
+        "--duration", type=_duration, default=1.0, metavar="SECONDS", help="of each case; default 1"
+    )
     run.add_argument("--keep", metavar="FOLDER", help="keep the ONNX file and the engines there")
     run.add_argument("--json", action="store_true", help="the report alone on standard output")
     run.set_defaults(command=run_command)
@@ -87,5 +93,7 @@ def _duration(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 < value <= 43200:
-        raise argparse.ArgumentTypeError(f"a duration is a number of seconds above 0, 43200 at most, not {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"a duration is a number of seconds above 0, 43200 at most, not {text!r}"
+        )
     return value

@@ -50,7 +50,11 @@ def source_of(options: argparse.Namespace) -> tuple[ModelSource, Path, str]:
     if options.entry:
         path, separator, function = options.entry.rpartition(":")
         root, name = _rooted(Path(path if separator else options.entry))
-        return ModelSource(kind="entry", ref=f"{name}{separator}{function if separator else ''}"), root, Path(name).stem
+        return (
+            ModelSource(kind="entry", ref=f"{name}{separator}{function if separator else ''}"),
+            root,
+            Path(name).stem,
+        )
     given = Path(options.onnx or options.engine)
     root, name = _rooted(given)
     return ModelSource(kind="onnx" if options.onnx else "engine", ref=name), root, given.stem
@@ -65,11 +69,21 @@ def _rooted(path: Path) -> tuple[Path, str]:
 
 
 def _measure_shown(
-    source: ModelSource, model: str, precision: str, options: argparse.Namespace, checkout: Path, workdir: Path
+    source: ModelSource,
+    model: str,
+    precision: str,
+    options: argparse.Namespace,
+    checkout: Path,
+    workdir: Path,
 ) -> Report:
     cases = [
         Case(
-            model=model, runner=runner, precision=precision, batch=batch, suite=suite, duration_s=options.duration
+            model=model,
+            runner=runner,
+            precision=precision,
+            batch=batch,
+            suite=suite,
+            duration_s=options.duration,
         )
         for runner in dict.fromkeys(options.runner or _DEFAULT_RUNNERS[source.kind])
         for batch in dict.fromkeys(options.batch or [1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -34,18 +35,20 @@ def report_print(report: Report, console: Console) -> None:
 
 
 def comparisons_print(comparisons: Iterable[Comparison], console: Console) -> None:
-    """One line per case and metric: before, after, verdict and its sentence."""
-    table = Table("case", "metric", "before", "after", "verdict", "why")
-    for comparison in comparisons:
-        metric = metric_get(comparison.metric)
+    """One line per case and metric: before, after, change and verdict."""
+    table = Table("case", "metric", "before", "after", "change", "95 % interval", "pairs", "verdict")
+    for row in comparisons:
+        metric = metric_get(row.metric)
         table.add_row(
-            comparison.case.label,
+            f"{row.case.runner}/{row.case.precision}/{row.case.shape}",
             metric.title,
-            metric.format(_middle(comparison.a)),
-            metric.format(_middle(comparison.b)),
-            comparison.verdict,
-            comparison.sentence,
-            style=_VERDICT_STYLES[comparison.verdict],
+            metric.format(_middle(row.a)),
+            metric.format(_middle(row.b)),
+            f"{row.relative * 100:+.1f} %",
+            _change_interval(row),
+            str(len(row.a)),
+            row.verdict,
+            style=_VERDICT_STYLES[row.verdict],
         )
     console.print(table)
 
@@ -62,5 +65,11 @@ def _interval(measurement: Measurement) -> str:
     return f"{show(measurement.ci_low)} to {show(measurement.ci_high)}"
 
 
+def _change_interval(row: Comparison) -> str:
+    if row.relative_low is None or row.relative_high is None:
+        return ""
+    return f"{row.relative_low * 100:+.1f} to {row.relative_high * 100:+.1f} %"
+
+
 def _middle(values: tuple[float, ...]) -> float:
-    return sorted(values)[len(values) // 2]
+    return float(np.median(values))

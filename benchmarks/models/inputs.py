@@ -30,7 +30,9 @@ def example_checked(example: object, where: str) -> tuple[Any, ...]:
         if not isinstance(tensor, torch.Tensor):
             raise ModelError(f"{where}: example input {position} is {type(tensor).__name__}, not a tensor")
         if tensor.dim() == 0 or tensor.shape[0] == 0:
-            raise ModelError(f"{where}: example input {position} has no batch dimension (shape {list(tensor.shape)})")
+            raise ModelError(
+                f"{where}: example input {position} has no batch dimension (shape {list(tensor.shape)})"
+            )
     batches = {tensor.shape[0] for tensor in tensors}
     if len(batches) > 1:
         raise ModelError(f"{where}: dim 0 of every example input is the batch, found {sorted(batches)}")

@@ -41,8 +41,9 @@ def model_load(source: ModelSource, checkout: Path, precision: str) -> LoadedMod
         ModelError: the source is missing, raises, or returns something else than a module and its
             example inputs; an ONNX file or an engine is no module.
     """
+    torch.set_num_threads(1)  # OpenMP's threads would forbid a fork later; runners set their own number
     random.seed(SEED)
-    np.random.seed(SEED)  # noqa: NPY002 - the watched code may draw from the legacy generator
+    np.random.seed(SEED)  # the watched code may draw from the legacy generator
     torch.manual_seed(SEED)
     if source.kind == "catalogue":
         returned: object = catalogue_build(source.ref)
@@ -61,7 +62,9 @@ def _pair_checked(returned: object, where: str) -> tuple[Any, object]:
         raise ModelError(f"{where} must return (module, example_inputs), not {type(returned).__name__}")
     module, example = returned
     if not isinstance(module, torch.nn.Module):
-        raise ModelError(f"{where}: the first returned value must be a torch.nn.Module, not {type(module).__name__}")
+        raise ModelError(
+            f"{where}: the first returned value must be a torch.nn.Module, not {type(module).__name__}"
+        )
     return module, example
 
 

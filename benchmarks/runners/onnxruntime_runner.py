@@ -60,7 +60,7 @@ class OnnxRuntimeRunner(Runner):
         if len(declared) != len(self.assets.example):
             raise MeasureError(
                 f"the graph has {len(declared)} inputs and the model's example {len(self.assets.example)}; "
-                "an input that the forward pass never uses is dropped by the export: remove it from the example"
+                "an input that forward never uses is dropped by the export: remove it from the example"
             )
         for node, array in zip(declared, arrays_batched(self.assets.example, batch), strict=True):
             binding.bind_ortvalue_input(node.name, self._value(array))

@@ -37,14 +37,16 @@ def library_import(runner: str) -> ModuleType:
             if error.name != name:
                 raise MissingLibrary(f"{runner}: {error.name} is missing; {_REMEDY[runner]}") from error
         except ImportError as error:
-            raise MissingLibrary(f"{runner}: its library does not load: {error}; {_REMEDY[runner]}") from error
+            raise MissingLibrary(
+                f"{runner}: its library does not load: {error}; {_REMEDY[runner]}"
+            ) from error
     raise MissingLibrary(f"{runner} is not installed; {_REMEDY[runner]}")
 
 
 def logger_make(trt: Any, lines: list[str]) -> Any:
     """A TensorRT logger that appends warnings and errors to `lines` and prints nothing."""
 
-    class Recorder(trt.ILogger):  # type: ignore[misc]  # its base is known only at run time
+    class Recorder(trt.ILogger):
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
 

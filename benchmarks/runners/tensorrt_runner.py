@@ -13,8 +13,14 @@ from benchmarks.runners.base import Assets, Runner, artifact_required
 from benchmarks.runners.tensorrt_library import library_import, logger_make
 
 _TORCH_TYPES = {
-    "FLOAT": torch.float32, "HALF": torch.float16, "BF16": torch.bfloat16, "INT32": torch.int32,
-    "INT64": torch.int64, "INT8": torch.int8, "UINT8": torch.uint8, "BOOL": torch.bool,
+    "FLOAT": torch.float32,
+    "HALF": torch.float16,
+    "BF16": torch.bfloat16,
+    "INT32": torch.int32,
+    "INT64": torch.int64,
+    "INT8": torch.int8,
+    "UINT8": torch.uint8,
+    "BOOL": torch.bool,
 }
 
 
@@ -45,13 +51,17 @@ class TensorRTRunner(Runner):
         if self.assets.device != "cuda":
             raise CannotRun(f"{self.name} needs an NVIDIA GPU to run an engine, and this machine has none")
         if not torch.cuda.is_available():
-            raise CannotRun(f"{self.name} takes its buffers from torch, and torch {torch.__version__} has no CUDA")
+            raise CannotRun(
+                f"{self.name} takes its buffers from torch, and torch {torch.__version__} has no CUDA"
+            )
         plan = artifact_required(self.assets.engine, self.name, "an engine").verified().read_bytes()
         logger = logger_make(self._trt, self._log)
         runtime = self._trt.Runtime(logger)
         self._engine = runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
-            raise CannotRun(f"{self.name} {self._trt.__version__} refuses this engine: {' '.join(self._log[-3:])}")
+            raise CannotRun(
+                f"{self.name} {self._trt.__version__} refuses this engine: {' '.join(self._log[-3:])}"
+            )
         self._keep = (logger, runtime)
         self._context = self._engine.create_execution_context()
         self._stream = torch.cuda.Stream()
@@ -63,12 +73,16 @@ class TensorRTRunner(Runner):
     def bind(self, batch: int) -> None:
         """Inputs of `batch` rows and outputs of the shapes that follow, all on the GPU."""
         names = [self._engine.get_tensor_name(position) for position in range(self._engine.num_io_tensors)]
-        inputs = [name for name in names if self._engine.get_tensor_mode(name) == self._trt.TensorIOMode.INPUT]
+        inputs = [
+            name for name in names if self._engine.get_tensor_mode(name) == self._trt.TensorIOMode.INPUT
+        ]
         arrays = arrays_batched(self.assets.example, batch)
         self._tensors = {}
         for name, array in zip(inputs, arrays, strict=True):
             if not self._context.set_input_shape(name, array.shape):
-                raise MeasureError(f"the engine refuses shape {array.shape} for {name!r}; rebuild it for this batch")
+                raise MeasureError(
+                    f"the engine refuses shape {array.shape} for {name!r}; rebuild it for this batch"
+                )
             self._place(name, _on_device(array, self._type_of(name)))
         for name in names:
             if name not in self._tensors:

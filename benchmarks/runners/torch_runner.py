@@ -28,14 +28,16 @@ class TorchRunner(Runner):
     def load(self) -> None:
         """Build the module in its precision and move it to the device."""
         if self.assets.source.kind not in ("catalogue", "entry"):
-            raise CannotRun(f"torch runs modules, and {self.assets.source.ref} is an {self.assets.source.kind} file")
+            raise CannotRun(
+                f"torch runs modules, and {self.assets.source.ref} is an {self.assets.source.kind} file"
+            )
         if self.assets.device == "cuda" and not torch.cuda.is_available():
             raise CannotRun(
                 f"there is a GPU, but torch {torch.__version__} cannot use it; "
                 "install a CUDA build of torch (pip install 'perfsite[gpu]')"
             )
-        torch.set_num_threads(self.assets.threads)
         model = model_load(self.assets.source, self.assets.checkout, self.assets.precision)
+        torch.set_num_threads(self.assets.threads)
         self._module = model.module.to(self.assets.device)
         self._example = model.example
 
@@ -54,7 +56,9 @@ class TorchRunner(Runner):
         try:
             self._output = self._module(*self._inputs)
         except Exception as error:
-            raise ModelError(f"{self.assets.source.ref}: forward raised {type(error).__name__}: {error}") from error
+            raise ModelError(
+                f"{self.assets.source.ref}: forward raised {type(error).__name__}: {error}"
+            ) from error
         if self.assets.device == "cuda":
             torch.cuda.synchronize()
 

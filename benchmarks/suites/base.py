@@ -20,7 +20,7 @@ class Bench:
 
     `runner` is loaded and bound to the case's batch for suites that ask for one, else None;
     `parameter_count` is None when the source is no torch module, `export_s` (seconds) when this job
-    exported nothing.
+    exported nothing.  `forkable` says that this process may be forked (see `isolation`).
     """
 
     case: Case
@@ -29,6 +29,7 @@ class Bench:
     parameter_count: int | None = None
     export_s: float | None = None
     build: EngineBuild | None = None
+    forkable: bool = False
 
 
 @dataclass

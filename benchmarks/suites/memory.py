@@ -6,8 +6,17 @@ earlier case left in the allocator would be taken for free memory and hide the m
 
 from __future__ import annotations
 
+from typing import Literal
+
 from benchmarks.isolation import isolated
-from benchmarks.memory import allocator_fix, library_bytes, memory_trim, peak_bytes, peak_reset, resident_bytes
+from benchmarks.memory import (
+    allocator_fix,
+    library_bytes,
+    memory_trim,
+    peak_bytes,
+    peak_reset,
+    resident_bytes,
+)
 from benchmarks.runners.base import Assets
 from benchmarks.runners.table import runner_open
 from benchmarks.suites.base import Bench, Findings
@@ -17,7 +26,7 @@ INFERENCES = 5
 
 def memory_measure(bench: Bench) -> Findings:
     """Peak host memory of loading the model and running a few inferences, in bytes."""
-    method = "spawn" if bench.assets.device == "cuda" else "fork"  # CUDA does not survive a fork
+    method: Literal["fork", "spawn"] = "fork" if bench.forkable else "spawn"
     peak = isolated(peak_measure, bench.case.runner, bench.assets, bench.case.batch, method=method)
     findings = Findings(bench.case)
     findings.add("host_peak_memory", peak)

@@ -14,11 +14,11 @@ BLOCKS = 20
 
 def throughput_measure(bench: Bench) -> Findings:
     """Samples per second at the case's batch: the median over equal blocks of the window."""
-    timing = latency_time(runner_of(bench).infer, bench.case.duration_s)
+    timing = latency_time(runner_of(bench).infer, bench.case.duration_s, bench.assets.threads)
     rates = block_rates(timing, bench.case.batch)
     findings = Findings(bench.case)
     findings.add("throughput", median_bootstrap(rates), rates)
-    findings.add("cpu_utilisation", timing.cpu_s / timing.wall_s / bench.assets.threads)
+    findings.add("cpu_utilisation", timing.own_share)
     timing_remarks(findings, timing)
     return findings
 

@@ -127,6 +127,7 @@ _BADGES: dict[str, Badge] = {
     "improved": Badge("improved", "◆", "improved"),
     "same": Badge("same", "=", "quiet"),
     "unknown": Badge("unknown", "?", "unsure"),
+    "suspected": Badge("suspected", "◔", "unsure"),
     "unstable": Badge("unstable", "◌", "unsure"),
     "received": Badge("received", "○", "quiet"),
     "planned": Badge("planned", "○", "quiet"),

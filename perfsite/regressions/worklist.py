@@ -48,9 +48,10 @@ def reports_unscreened(kind: str) -> list[Report]:
 
 
 def points_judged(*, job_id: int) -> list[Measurement]:
-    """The points a measure job brought whose metric has a direction."""
+    """The points a measure job brought that can be judged: a direction, and samples enough."""
     points = Measurement.objects.filter(job_id=job_id, series__metric__in=JUDGED_METRICS)
-    return list(points.select_related("series", "build").order_by("series_id"))
+    rows = points.select_related("series", "build").order_by("series_id")
+    return [point for point in rows if point.n >= METRICS[point.series.metric].samples]
 
 
 def states_get(*, series_ids: Iterable[int]) -> dict[int, SeriesState]:

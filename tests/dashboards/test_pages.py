@@ -4,9 +4,14 @@ import json
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from perfsite.alerts.models import OutboxMail
+from perfsite.dashboards.selectors.verdicts import verdict_counts
+from perfsite.regressions.models import Suspicion
+from perfsite.results.models import Report, Series
 from perfsite.runs.models import Build, Job
+from tests.dashboards.conftest import judged
 from tests.factories import build_make, project_make
 
 
@@ -183,3 +188,23 @@ def test_pages_show_hostile_names_as_text(world, person):
     Build.objects.filter(pk=world.builds[0].pk).update(subject="<img src=x onerror=alert(1)>")
     for url in ("/projects/zoo/", "/projects/zoo/builds/", reverse("series", args=[world.series.pk])):
         assert "<img src=x" not in text_of(person.get(url))
+
+
+def test_what_the_screen_passed_counts_as_same_and_a_doubt_is_told(world, person):
+    silent = world.builds[6]
+    Report.objects.filter(job__run__build=silent).update(screened_at=timezone.now())
+    assert verdict_counts(build_ids=[silent.pk])[silent.pk] == {"same": 2}
+    doubt = {"build": silent, "base": world.builds[4], "trigger": world.jobs[6]}
+    Suspicion.objects.create(series=world.series, **doubt)
+    assert verdict_counts(build_ids=[silent.pk])[silent.pk] == {"same": 1, "suspected": 1}
+    assert "1 suspected" in text_of(person.get("/projects/zoo/builds/"))
+
+
+def test_what_could_not_be_judged_yet_counts_as_nothing(world):
+    first = world.builds[0]
+    Report.objects.filter(job__run__build=first).update(screened_at=timezone.now())
+    for series in Series.objects.filter(project=world.project):
+        judged(series, first, first, kind="unknown", stage="screen")
+    assert verdict_counts(build_ids=[first.pk]).get(first.pk, {}) == {}
+    judged(world.series, first, first, kind="unknown", stage="confirmation")
+    assert verdict_counts(build_ids=[first.pk])[first.pk] == {"unknown": 1}

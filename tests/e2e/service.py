@@ -68,6 +68,7 @@ class Service:
         self.environment = {
             **{name: value for name, value in os.environ.items() if name != "REDIS_URL"},
             "PERFSITE_DATA": str(self.data),
+            "PERFSITE_LOCKS": str(folder / "locks"),  # another service on this machine is none of ours
             "PERFSITE_LEASE_SECONDS": "6",
             "PERFSITE_HEARTBEAT_SECONDS": "1",
             "PERFSITE_SWEEP_SECONDS": "1",

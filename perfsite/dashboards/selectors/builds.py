@@ -86,7 +86,7 @@ def builds_recent(*, project: Project) -> QuerySet[Build]:
 
 
 def build_rows(*, builds: Sequence[Build]) -> list[BuildRow]:
-    """The builds with all a row shows, in four queries for any number of them."""
+    """The builds with all a row shows, in a fixed number of queries for any number of them."""
     ids = [build.pk for build in builds]
     jobs: dict[int, dict[str, int]] = defaultdict(dict)
     counted = (

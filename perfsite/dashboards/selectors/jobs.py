@@ -77,7 +77,7 @@ def jobs_failed(*, project: Project, most: int = 6) -> list[Job]:
 def run_jobs(*, run: Run) -> list[Job]:
     """A run's jobs with their attempts, reports and files, in the order they were made."""
     jobs = run.jobs.select_related("report__environment").prefetch_related("artifacts")
-    return list(_with_attempts(jobs.order_by("kind", "model", "precision", "id")))
+    return list(_with_attempts(jobs.order_by("-kind", "model", "precision", "id")))
 
 
 @dataclass(frozen=True)

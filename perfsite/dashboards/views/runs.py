@@ -76,7 +76,9 @@ def _point_rows(found: Run) -> list[tuple[Any, float | None, Any]]:
     """What the run measured: each point with its change against the build before, and its verdict."""
     points = list(run_points(run_id=found.pk))
     before = previous_values(points=points)
-    verdicts = {row.series_id: row for row in verdicts_newest(build_id=found.build_id)}
+    # the screen says "unknown" where history is still too short: that is no verdict to show
+    told = verdicts_newest(build_id=found.build_id).exclude(kind="unknown", stage="screen")
+    verdicts = {row.series_id: row for row in told}
     rows = []
     for point in points:
         old = before.get(point.series_id)
