@@ -9,8 +9,8 @@ from perfsite.runs.models import Job
 FACTS = {"cpu_model": "A processor", "python": "3.11.7", "torch": "2.13.0"}
 
 
-def report_make(job: Job, values: dict[str, float], *, facts: dict | None = None, **more) -> Report:
-    """A report of `job` with these metrics for each of its cases."""
+def report_make(job: Job, values: dict[str, float], *, facts: dict | None = None, n: int = 1000, **more) -> Report:
+    """A report of `job` with these metrics, of `n` samples each, for each of its cases."""
     cases = job.spec["cases"]
     return Report(
         kind=job.kind,
@@ -22,7 +22,7 @@ def report_make(job: Job, values: dict[str, float], *, facts: dict | None = None
         environment=Environment(facts=FACTS if facts is None else facts),
         outcomes=tuple(Outcome(case=case, status="done") for case in cases),
         measurements=tuple(
-            Measurement(case=case, metric=name, value=value, unit=METRICS[name].unit, n=10)
+            Measurement(case=case, metric=name, value=value, unit=METRICS[name].unit, n=n)
             for case in cases
             for name, value in values.items()
         ),

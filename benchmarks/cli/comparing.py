@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
-from rich.console import Console
 
+from benchmarks.cli.console import console_make
 from benchmarks.cli.tables import comparisons_print
 from benchmarks.compare import compare_pairs
 from benchmarks.metrics import metric_get
@@ -25,7 +25,7 @@ CAVEAT = (
 def compare_command(options: argparse.Namespace) -> int:
     """Print the verdicts; 1 when the reports share no judged measurement."""
     comparisons = list(reports_compare(report_read(Path(options.a)), report_read(Path(options.b))))
-    console = Console()
+    console = console_make()
     if options.json:
         console.out(json.dumps([row.model_dump(mode="json") for row in comparisons]), highlight=False)
     else:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks.cases import PRECISIONS, RUNNERS, SUITES
+from benchmarks.cli.console import console_make
 from benchmarks.device import device_choose
 from benchmarks.environment import environment_read
 from benchmarks.metrics import METRICS
@@ -21,7 +21,7 @@ def list_command(options: argparse.Namespace) -> int:
         name: {"title": row.title, "unit": row.unit, "better": row.better, "relevant": row.relevant}
         for name, row in METRICS.items()
     }
-    console = Console()
+    console = console_make()
     if options.json:
         tables = {"models": CATALOGUE, "runners": RUNNERS, "precisions": PRECISIONS, "suites": SUITES}
         console.out(json.dumps({**tables, "metrics": metrics}, indent=2), highlight=False)
@@ -40,7 +40,7 @@ def list_command(options: argparse.Namespace) -> int:
 def env_command(options: argparse.Namespace) -> int:
     """The facts that every report carries; a missing one with its reason."""
     environment = environment_read(device_choose())
-    console = Console()
+    console = console_make()
     if options.json:
         console.out(environment.model_dump_json(indent=2), highlight=False)
         return 0

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.cases import SUITES, Case, ModelSource
+from benchmarks.cli.console import console_make
 from benchmarks.cli.tables import report_print
 from benchmarks.report import Report
 from benchmarks.session import measure
@@ -113,7 +114,7 @@ def _reports_answer(reports: list[Report], answer: int, *, as_json: bool) -> Non
     with os.fdopen(os.dup(answer), "w", encoding="utf-8") as stream:
         if not as_json:
             for report in reports:
-                report_print(report, Console(file=stream))
+                report_print(report, console_make(stream))
             return
         plain = [report.model_dump(mode="json") for report in reports]
         json.dump(plain[0] if len(plain) == 1 else plain, stream)

@@ -36,7 +36,9 @@ def report_print(report: Report, console: Console) -> None:
 
 def comparisons_print(comparisons: Iterable[Comparison], console: Console) -> None:
     """One line per case and metric: before, after, change and verdict."""
-    table = Table("case", "metric", "before", "after", "change", "95 % interval", "pairs", "verdict")
+    table = Table("case", "metric")
+    for heading in ("before", "after", "change", "95 % interval", "pairs", "verdict"):
+        table.add_column(heading, no_wrap=True)
     for row in comparisons:
         metric = metric_get(row.metric)
         table.add_row(

@@ -45,12 +45,6 @@ def tensors_batched(example: tuple[Any, ...], batch: int) -> tuple[Any, ...]:
     return tuple(tensor.detach()[rows].contiguous() for tensor in example)
 
 
-def arrays_batched(example: tuple[np.ndarray, ...], batch: int) -> tuple[np.ndarray, ...]:
-    """As `tensors_batched`, for arrays."""
-    rows = np.arange(batch) % example[0].shape[0]
-    return tuple(np.ascontiguousarray(array[rows]) for array in example)
-
-
 def tensor_array(tensor: Any) -> np.ndarray:
     """The tensor as an array of the same bits."""
     if tensor.dtype == torch.bfloat16:

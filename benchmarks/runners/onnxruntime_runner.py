@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 
 from benchmarks.errors import CannotRun, MeasureError
-from benchmarks.models.inputs import arrays_batched
+from benchmarks.models.arrays import arrays_batched
 from benchmarks.runners.base import Assets, Runner, artifact_required
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from benchmarks.errors import CannotRun, MeasureError
-from benchmarks.models.inputs import arrays_batched
+from benchmarks.models.arrays import arrays_batched
 from benchmarks.runners.base import Assets, Runner, artifact_required
 from benchmarks.runners.tensorrt_library import library_import, logger_make
 

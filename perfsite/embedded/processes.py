@@ -102,6 +102,7 @@ class Supervisor:
             if now >= due:
                 log.warning("%s ended with status %s; starting it again", name, process.returncode)
                 del self._due[name]
+                self._group_kill(process.pid)  # what it had started itself may have outlived it
                 self.start(self._services[name])
 
     def close(self) -> None:

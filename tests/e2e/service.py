@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import psutil
+import redis
 
 from perfsite.webhooks.signature import signature_make
 
@@ -113,9 +114,26 @@ class Service:
             self.down()
         left = self.processes()
         told = [" ".join(process.cmdline()) for process in left]
+        if self.broker_answers():
+            told.append("the broker")
         for process in left:
             process.kill()
         return told
+
+    @property
+    def broker_url(self) -> str:
+        return json.loads((self.data / "broker" / "running.json").read_text())["url"]
+
+    def broker_answers(self) -> bool:
+        try:
+            return redis.Redis.from_url(self.broker_url, socket_connect_timeout=1).ping()
+        except (redis.RedisError, FileNotFoundError):
+            return False
+
+    def broker_process(self) -> psutil.Process:
+        """Redis writes its title over its environment, so it is found by its place in the tree."""
+        children = psutil.Process(self.process.pid).children()
+        return next(one for one in children if one.name() in ("redis-server", "valkey-server"))
 
     def processes(self) -> list[psutil.Process]:
         """Every process that works on this data folder, wherever it hangs in the tree."""

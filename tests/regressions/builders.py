@@ -56,10 +56,10 @@ def job_report(job: Job, **parts: object) -> Report:
     return Report.objects.get(job=job)
 
 
-def values_report(job: Job, values: Mapping[str, float], *, unstable: bool = False) -> Report:
-    """A measure report with these metrics for each of the job's cases."""
+def values_report(job: Job, values: Mapping[str, float], *, unstable: bool = False, n: int = 1000) -> Report:
+    """A measure report with these metrics, of `n` samples each, for each of the job's cases."""
     points = tuple(
-        Measurement(case=case, metric=metric, value=value, unit=METRICS[metric].unit)
+        Measurement(case=case, metric=metric, value=value, unit=METRICS[metric].unit, n=n)
         for case in job.spec["cases"]
         for metric, value in values.items()
     )

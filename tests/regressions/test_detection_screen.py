@@ -55,10 +55,13 @@ def test_a_change_below_the_grain_is_the_same():
     assert screen([*quiet(50, sigma=0.001), 1.2], better="lower", relevant=0.03, grain=0.5).kind == "same"
 
 
-def test_few_points_say_nothing_unless_the_change_is_huge():
+def test_few_points_say_nothing_unless_the_change_is_huge_and_lasts():
     assert screen([1.0], **LATENCY).because == "no_history"
     assert screen([1.0, 1.0, 1.2], **LATENCY).kind == "unknown"
-    assert screen([1.0, 1.01, 3.0], **LATENCY).kind == "regressed"
+    assert screen([1.0, 1.01, 3.0], **LATENCY).because == "few_points"
+    lasting = screen([1.0, 1.01, 3.0, 3.1, 2.9], **LATENCY)
+    assert (lasting.kind, lasting.start) == ("regressed", 2)
+    assert screen([1.0, 1.01, 1.2, 1.2, 1.2], **LATENCY).kind == "unknown"
 
 
 def test_a_short_history_is_enough_for_a_clear_step():

@@ -325,3 +325,12 @@ def test_a_running_comparison_keeps_its_suspicion_open(slowed):
     job_attempt(compare_job())
     reports_screen()
     assert Suspicion.objects.get().state == "open"
+
+
+def test_a_tail_of_too_few_samples_is_shown_but_not_judged(project):
+    for ordinal, factor in enumerate([*QUIET, 3.0], start=1):
+        job = job_make(build_make(project, ordinal))
+        values_report(job, {"latency_p50": 1.0, "latency_p99": factor}, n=200)
+    reports_screen()
+    assert not Suspicion.objects.exists()
+    assert Report.objects.filter(screened_at=None).count() == 0

@@ -43,7 +43,10 @@ def test_report_becomes_series_and_points(job, django_capture_on_commit_callback
     job.refresh_from_db()
     assert job.state == "done"
     assert Series.objects.count() == 4
-    assert {(p.ordinal, p.value, p.n) for p in Measurement.objects.all()} == {(3, 0.010, 10), (3, 0.012, 10)}
+    assert {(p.ordinal, p.value, p.n) for p in Measurement.objects.all()} == {
+        (3, 0.010, 1000),
+        (3, 0.012, 1000),
+    }
     assert Series.objects.filter(shape="b8", metric="latency_p99", split="cpu_model=A processor").exists()
     assert heard == [Report.objects.get().pk]
     assert Artifact.objects.get().kind == "report"

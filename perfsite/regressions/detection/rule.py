@@ -29,8 +29,9 @@ class Parameters:
     interval: float = 1.96  # normal score of the interval's ends: 95 %
     windows: tuple[int, ...] = (1, 2, 3, 5, 8)  # how many newest points are held against the level
     level_points: int = 30  # a level is the median of at most that many points
-    min_points: int = 4  # with fewer points before the newest nothing is suspicious, unless huge
+    min_points: int = 4  # with fewer points before it a change is suspicious only if huge and lasting
     huge: float = 10.0  # in units of the relevant change
+    lasting: int = 3  # points
     prior_freedom: float = 6.0  # how many observations the prior noise is worth
     prior_noise: float = 0.75  # in units of the relevant change
     unstable_factor: float = 2.0  # a point marked unstable counts as that much noisier
@@ -63,19 +64,23 @@ class Rule:
     parameters: Parameters
 
     def best_split(self, array: Values, level_start: int) -> Split:
-        """The split with the largest score among the windows that leave enough points before them.
+        """The split with the largest score among those with enough points before or after the change.
 
-        The newest point alone is always tried, however few there are.
+        The newest point alone is tried where there is no such split.
         """
         newest = len(array) - 1
         least = max(level_start + 1, self.parameters.min_points)
-        starts = {newest} | {len(array) - width for width in self.parameters.windows}
-        splits = [
-            self.split(array, level_start, start)
-            for start in sorted(starts)
-            if start == newest or start >= least
+        starts = [
+            start
+            for start in (len(array) - width for width in self.parameters.windows)
+            if start > level_start and (start >= least or self.lasts(array, start))
         ]
+        splits = [self.split(array, level_start, start) for start in starts or [newest]]
         return max(splits, key=lambda split: abs(split.score))
+
+    def lasts(self, array: Values, start: int) -> bool:
+        """Whether a level that began at `start` has lasted long enough to be no accident."""
+        return len(array) - start >= self.parameters.lasting
 
     def split(self, array: Values, level_start: int, start: int) -> Split:
         """`array[start:]` against the level that ends before it."""
@@ -120,7 +125,7 @@ class Rule:
         limits = self.parameters
         beyond = abs(split.score) >= limits.threshold
         huge = abs(split.relative) > limits.huge * self.relevant > 0
-        if split.start < limits.min_points and not (huge and beyond):
+        if split.start < limits.min_points and not (huge and beyond and self.lasts(array, split.start)):
             return "unknown", "few_points"
         if not self.is_relevant(split):
             return "same", "too_small"

@@ -1,0 +1,146 @@
+"""`python -m benchmarks`, as a person runs it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cases import PRECISIONS, RUNNERS, SUITES
+from benchmarks.metrics import METRICS
+from benchmarks.report import Report
+
+ROOT = Path(__file__).resolve().parents[2]
+NOISY = """
+import sys, os, torch
+print("printed by the model")
+os.write(1, b"written by native code\\n")
+def build():
+    return torch.nn.Linear(8, 4), torch.ones(1, 8)
+"""
+
+
+def benchmarks(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmarks", *arguments]
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.fixture(scope="module")
+def report_file(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "model.py").write_text(NOISY)
+    arguments = ["run", "--entry", "model.py:build", "--runner", "torch", "--duration", "0.2", "--json"]
+    answer = benchmarks(*arguments, "--suite", "latency", "--suite", "build", cwd=folder)
+    assert answer.returncode == 0, answer.stderr
+    assert "printed by the model" in answer.stderr
+    assert "written by native code" in answer.stderr
+    path = folder / "report.json"
+    path.write_text(answer.stdout)
+    return path
+
+
+def test_run_json_prints_the_report_alone(report_file):
+    text = report_file.read_text()
+    report = Report.model_validate_json(text)
+    assert {"latency_p50", "parameter_count"} <= {row["metric"] for row in json.loads(text)["measurements"]}
+    assert report.model == "model"
+
+
+def test_run_prints_a_table(tmp_path):
+    (tmp_path / "model.py").write_text(NOISY)
+    full = f"{tmp_path / 'model.py'}:build"
+    answer = benchmarks("run", "--entry", full, "--runner", "torch", "--suite", "build", "--suite", "memory")
+    assert answer.returncode == 0, answer.stderr
+    for words in ("Parameters", "36", "Load time", "Host peak memory"):
+        assert words in answer.stdout
+
+
+def test_compare_tells_an_exact_change_and_counts_pairs(report_file, tmp_path):
+    other = json.loads(report_file.read_text())
+    for row in other["measurements"]:
+        if row["metric"] == "parameter_count":
+            row["value"] = 72.0
+        if row["metric"] == "latency_p50":
+            row["samples"] = [value * 2 for value in row["samples"]]
+    path = tmp_path / "other.json"
+    path.write_text(json.dumps(other))
+    answer = benchmarks("compare", str(report_file), str(path), "--json")
+    assert answer.returncode == 0, answer.stderr
+    rows = {row["metric"]: row for row in json.loads(answer.stdout)}
+    assert rows["parameter_count"]["verdict"] == "regressed"
+    assert rows["parameter_count"]["relative"] == 1.0
+    assert rows["latency_p50"]["relative"] == pytest.approx(1.0)
+    assert len(rows["latency_p50"]["a"]) == 8
+    assert "latency_cv" not in rows, "it is never judged"
+    table = benchmarks("compare", str(report_file), str(path))
+    assert "regressed" in table.stdout
+    assert "one process" in table.stdout
+
+
+def test_list_json_names_everything():
+    answer = benchmarks("list", "--json")
+    found = json.loads(answer.stdout)
+    assert found.keys() == {"models", "runners", "precisions", "suites", "metrics"}
+    assert set(found["runners"]) == set(RUNNERS)
+    assert set(found["precisions"]) == set(PRECISIONS)
+    assert set(found["suites"]) == set(SUITES)
+    assert set(found["metrics"]) == set(METRICS)
+    assert {"tiny-cnn", "tiny-bert", "tiny-decoder", "tiny-clip", "resnet50", "bert-base"} <= set(
+        found["models"]
+    )
+
+
+def test_list_and_env_for_people():
+    assert "tiny-decoder" in benchmarks("list").stdout
+    shown = benchmarks("env").stdout
+    assert "cpu_model" in shown
+    facts = json.loads(benchmarks("env", "--json").stdout)["facts"]
+    assert facts["python"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run"], "one of the arguments --model --entry --onnx --engine is required"),
+        (
+            ["run", "--model", "resnet51", "--suite", "build"],
+            "no catalogue model 'resnet51'; known: tiny-cnn",
+        ),
+        (["run", "--model", "tiny-cnn", "--runner", "openvino"], "invalid choice: 'openvino'"),
+        (["run", "--model", "tiny-cnn", "--batch", "0"], "whole number from 1 to 65536, not '0'"),
+        (["run", "--model", "tiny-cnn", "--batch", "two"], "not 'two'"),
+        (["run", "--model", "tiny-cnn", "--duration", "nan"], "above 0"),
+        (["run", "--model", "tiny-cnn", "--suite", "speed"], "invalid choice: 'speed'"),
+        (["run", "--entry", "gone.py:build"], "there is no file gone.py"),
+        (["run", "--entry", "gone"], "write it as path/file.py:function"),
+        (["run", "--onnx", "gone.onnx"], "there is no file gone.onnx"),
+        (["run", "--engine", "gone.engine"], "there is no file gone.engine"),
+        (["compare", "gone.json", "gone.json"], "cannot read gone.json: No such file"),
+        (["compare", "pyproject.toml", "pyproject.toml"], "is no report of `run --json`"),
+        (["measure"], "invalid choice: 'measure'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_bad_input_is_told_and_exits_with_2(arguments, words):
+    answer = benchmarks(*arguments)
+    assert answer.returncode == 2
+    assert words in answer.stderr
+    assert answer.stdout == ""
+    assert "Traceback" not in answer.stderr
+
+
+def test_nothing_measured_exits_with_1(tmp_path):
+    (tmp_path / "model.py").write_text(NOISY)
+    answer = benchmarks(
+        "run", "--entry", f"{tmp_path / 'model.py'}:build", "--runner", "tensorrt", "--suite", "latency"
+    )
+    assert answer.returncode == 1
+    assert "skipped" in answer.stdout
