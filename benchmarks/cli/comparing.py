@@ -51,12 +51,12 @@ def report_read(path: Path) -> Report:
 
 
 def reports_compare(a: Report, b: Report) -> Iterator[Comparison]:
-    """The verdict on every judged metric of every case that both reports measured."""
+    """The verdict on every judged metric of every case that both reports measured, often enough."""
     before = {_key(measurement): measurement for measurement in a.measurements}
     for after in b.measurements:
         metric = metric_get(after.metric)
         earlier = before.get(_key(after))
-        if metric.better is None or earlier is None:
+        if metric.better is None or earlier is None or min(earlier.n, after.n) < metric.samples:
             continue
         first, second = samples_split(earlier), samples_split(after)
         pairs = min(len(first), len(second))

@@ -12,6 +12,7 @@ from benchmarks.models.arrays import arrays_batched
 from benchmarks.runners.base import Assets, Runner, artifact_required
 from benchmarks.runners.tensorrt_library import library_import, logger_make
 
+SEED = 0
 _TORCH_TYPES = {
     "FLOAT": torch.float32,
     "HALF": torch.float16,
@@ -76,19 +77,41 @@ class TensorRTRunner(Runner):
         inputs = [
             name for name in names if self._engine.get_tensor_mode(name) == self._trt.TensorIOMode.INPUT
         ]
-        arrays = arrays_batched(self.assets.example, batch)
         self._tensors = {}
-        for name, array in zip(inputs, arrays, strict=True):
-            if not self._context.set_input_shape(name, array.shape):
+        for name, tensor in zip(inputs, self._rows(inputs, batch), strict=True):
+            if not self._context.set_input_shape(name, tuple(tensor.shape)):
                 raise MeasureError(
-                    f"the engine refuses shape {array.shape} for {name!r}; rebuild it for this batch"
+                    f"the engine refuses shape {tuple(tensor.shape)} for {name!r}; rebuild it for this batch"
                 )
-            self._place(name, _on_device(array, self._type_of(name)))
+            self._place(name, tensor)
         for name in names:
             if name not in self._tensors:
                 shape = tuple(self._context.get_tensor_shape(name))
                 self._place(name, torch.empty(shape, dtype=self._type_of(name), device="cuda"))
         torch.cuda.synchronize()
+
+    def _rows(self, inputs: list[str], batch: int) -> tuple[Any, ...]:
+        """`batch` rows per input on the GPU: the model's example, or seeded ones for a bare engine."""
+        if self.assets.example:
+            arrays = arrays_batched(self.assets.example, batch)
+            return tuple(
+                _on_device(array, self._type_of(name)) for name, array in zip(inputs, arrays, strict=True)
+            )
+        torch.manual_seed(SEED)
+        return tuple(self._rows_make(name, batch) for name in inputs)
+
+    def _rows_make(self, name: str, batch: int) -> Any:
+        shape = list(self._engine.get_tensor_shape(name))
+        if -1 in shape[1:]:
+            raise CannotRun(
+                f"input {name!r} of the engine has a free dimension besides the batch ({shape}); "
+                "give the ONNX file or the module instead, whose example fixes it"
+            )
+        rows = (batch if shape[0] == -1 else shape[0], *shape[1:])
+        dtype = self._type_of(name)
+        if dtype.is_floating_point:
+            return torch.randn(rows, device="cuda").to(dtype)
+        return torch.ones(rows, dtype=dtype, device="cuda")
 
     def _type_of(self, name: str) -> Any:
         return _TORCH_TYPES[self._engine.get_tensor_dtype(name).name]

@@ -9,7 +9,7 @@ from benchmarks.stats import median_bootstrap
 from benchmarks.suites.base import Bench, Findings, runner_of
 from benchmarks.timing import Timing, latency_time
 
-BLOCKS = 20
+BLOCKS = 100  # short ones, so that most hold no switch to another process
 
 
 def throughput_measure(bench: Bench) -> Findings:
@@ -24,6 +24,6 @@ def throughput_measure(bench: Bench) -> Findings:
 
 
 def block_rates(timing: Timing, batch: int) -> np.ndarray:
-    """Samples per second of up to 20 blocks of as many calls each, in time's order: (blocks,)."""
+    """Samples per second of up to 100 blocks of as many calls each, in time's order: (blocks,)."""
     blocks = np.array_split(timing.samples, min(BLOCKS, timing.samples.size))
     return np.asarray([block.size * batch / block.sum() for block in blocks])

@@ -13,7 +13,7 @@ _TIMED = {"latency_p50", "latency_p90", "latency_p99", "gpu_compute_time_p50", "
 _REASONS = {
     "no_history": "it is the first point of its series",
     "few_points": "there are too few earlier points to know the noise",
-    "unstable": "the measurement was marked unstable and the change is within its wider noise",
+    "unstable": "the measurement was disturbed, so it is marked unstable and not judged",
 }
 
 

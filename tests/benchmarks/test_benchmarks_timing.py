@@ -67,9 +67,9 @@ def test_calls_that_another_process_disturbed_are_told():
 
 
 def test_throughput_is_samples_over_the_time_of_each_block():
-    timing = Timing(np.full(100, 0.01), np.full(100, 0.01), own_share=1.0, load=None, stable=True)
+    timing = Timing(np.full(300, 0.01), np.full(300, 0.01), own_share=1.0, load=None, stable=True)
     rates = block_rates(timing, batch=4)
-    assert rates.size == 20
+    assert rates.size == 100
     assert rates == pytest.approx(400.0)
 
 

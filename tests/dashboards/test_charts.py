@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfsite.dashboards.charts.pairs import pairs_plot, round_values
-from perfsite.dashboards.charts.reproduce import reproduce_lines
 from perfsite.dashboards.charts.series import (
     buckets_columns,
     delta_between,
@@ -156,25 +155,3 @@ def test_round_values_are_few_and_inside(low, span):
     assert 1 <= len(values) <= 5
     slack = span * 1e-6 + abs(low) * 1e-9
     assert all(low - slack <= value <= low + span + slack for value in values)
-
-
-SPEC = {
-    "source": {"kind": "entry", "ref": "models/a b.py:build"},
-    "cases": [
-        {"runner": "torch", "precision": "fp32", "batch": 1, "suite": "latency", "duration_s": 2.0},
-        {"runner": "onnxruntime", "precision": "fp32", "batch": 8, "suite": "latency", "duration_s": 0.5},
-    ],
-}
-
-
-def test_reproduce_is_a_line_per_case_and_safe_to_paste():
-    lines = reproduce_lines(SPEC, sha="f" * 40, repo="git@forge:acme/zoo.git")
-    assert lines[0] == "git clone git@forge:acme/zoo.git zoo && cd zoo"
-    assert lines[2].startswith("python -m benchmarks run --entry 'models/a b.py:build' --runner torch")
-    assert lines[3].endswith("--batch 8 --suite latency --duration 0.5")
-    only = reproduce_lines(SPEC, sha="f" * 40, repo="/srv/zoo", only={"runner": "onnxruntime"})
-    assert len(only) == 3
-
-
-def test_reproduce_of_an_unknown_source_says_nothing():
-    assert reproduce_lines({"source": {"kind": "telepathy", "ref": "x"}}, sha="f", repo="r") == []

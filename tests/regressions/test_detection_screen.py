@@ -111,13 +111,15 @@ def test_exact_metrics_are_certain_beyond_their_grain():
     assert screen([100, 90], **rule).kind == "improved"
 
 
-def test_an_unstable_newest_point_needs_twice_as_much():
+def test_unstable_points_are_left_out_unless_most_are():
     values = [*quiet(20), 1.09]
     marks = [False] * 20 + [True]
     assert screen(values, **LATENCY).kind == "regressed"
     found = screen(values, unstable=marks, **LATENCY)
     assert (found.kind, found.because) == ("unknown", "unstable")
-    assert screen([*quiet(20), 1.3], unstable=marks, **LATENCY).kind == "regressed"
+    later = screen([*quiet(20), 3.0, 1.3], unstable=[*marks, False], **LATENCY)
+    assert (later.kind, later.start) == ("regressed", 21)
+    assert later.after == 1.3
     assert screen(values, unstable=[True] * 21, **LATENCY).kind == "regressed"  # the noise says so already
 
 

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from perfsite.dashboards.charts.reproduce import reproduce_lines
+from perfsite.runs.reproduce import reproduce_lines
 from perfsite.dashboards.selectors.access import incident_get, project_get, projects_readable
 from perfsite.dashboards.selectors.incidents import (
     builds_between,

@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
-from perfsite.dashboards.charts.reproduce import reproduce_lines
+from perfsite.runs.reproduce import reproduce_lines
 from perfsite.dashboards.selectors.access import artifact_get, job_get, run_get
 from perfsite.dashboards.selectors.builds import build_rows
 from perfsite.dashboards.selectors.jobs import job_stages, live_job, run_jobs, run_ladder

@@ -34,7 +34,6 @@ class Parameters:
     lasting: int = 3  # points
     prior_freedom: float = 6.0  # how many observations the prior noise is worth
     prior_noise: float = 0.75  # in units of the relevant change
-    unstable_factor: float = 2.0  # a point marked unstable counts as that much noisier
 
 
 DEFAULTS = Parameters()

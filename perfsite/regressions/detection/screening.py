@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -79,9 +79,11 @@ def screen(
 
     `relevant` (relative) and `grain` (in the unit) are the smallest change worth telling; a change
     must exceed both.  `exact` metrics are counted: any such change is certain.  `level_start` is
-    the index where the present level began.  `samples`, one array per point, and `unstable`, one
-    flag per point, widen the doubt about the newest.  `cleared` holds the indices of points that a
-    comparison found to be no change: a newest point like two of them is none either.
+    the index where the present level began.  `unstable`, one flag per point, marks those that a
+    foreign process or the hardware disturbed: they are left out, and a newest one is `unknown`,
+    unless most are marked.  `samples`, one array per point, widen the doubt about the newest.
+    `cleared` holds the indices of points that a comparison found to be no change: a newest point
+    like two of them is none either.
 
     Raises:
         ValueError: there is no point, or `level_start` lies behind the newest.
@@ -97,11 +99,26 @@ def screen(
     if exact:
         return _screen_exact(array, better, relevant, grain, parameters, facts)
     rule = Rule(better, relevant, grain, parameters)
-    best = rule.best_split(array, level_start)
-    kind, because = rule.judge(array, best, _doubt(array, samples, unstable, best, parameters), cleared)
+    kept = _kept(len(array), unstable)
+    if kept[-1] != len(array) - 1:
+        newest = rule.split(array, level_start, len(array) - 1)
+        return _answer("unknown", "unstable", newest, parameters, facts)
+    stable = array[kept]
+    level = int(np.searchsorted(kept, level_start))
+    if level == len(stable) - 1:
+        return _answer("unknown", "no_history", _no_split(array), parameters, facts)
+    best = rule.best_split(stable, level)
+    alike = np.flatnonzero(np.isin(kept, list(cleared))).tolist()
+    kind, because = rule.judge(stable, best, _doubt(stable, samples, best), alike)
     if because == "beyond_noise":
-        best = rule.placed(array, level_start, best)
-    return _answer(kind, because, best, parameters, facts)
+        best = rule.placed(stable, level, best)
+    return _answer(kind, because, replace(best, start=int(kept[best.start])), parameters, facts)
+
+
+def _kept(count: int, unstable: Sequence[bool] | None) -> np.ndarray:
+    """The indices of the points that count: the stable ones, or all where most are unstable."""
+    marked = np.zeros(count, dtype=bool) if unstable is None else np.asarray(unstable, dtype=bool)
+    return np.arange(count) if marked[:-1].mean() >= 0.5 else np.flatnonzero(~marked)
 
 
 def _screen_exact(
@@ -156,19 +173,10 @@ def _no_split(array: Values) -> Split:
     return Split(len(array) - 1, newest, newest, 0.0, 0.0, Noise(0.0, 1.0), 0)
 
 
-def _doubt(
-    array: Values,
-    samples: Sequence[ArrayLike] | None,
-    unstable: Sequence[bool] | None,
-    split: Split,
-    parameters: Parameters,
-) -> float:
+def _doubt(array: Values, samples: Sequence[ArrayLike] | None, split: Split) -> float:
     """How much wider the noise of the newest point is than its history's; at least 1."""
-    doubt = 1.0
-    if unstable is not None and unstable[-1] and np.mean(unstable[:-1]) < 0.5:
-        doubt = parameters.unstable_factor  # where most points are unstable, the noise already says so
-    if samples is not None and array[-1] and split.noise.sigma:
-        inside = np.asarray(samples[-1], dtype=np.float64)
-        spread = float(np.median(np.abs(inside - np.median(inside)))) * 1.4826 / abs(float(array[-1]))
-        doubt = max(doubt, math.sqrt(window_variance(len(inside))) * spread / split.noise.sigma)
-    return doubt
+    if samples is None or not array[-1] or not split.noise.sigma:
+        return 1.0
+    inside = np.asarray(samples[-1], dtype=np.float64)
+    spread = float(np.median(np.abs(inside - np.median(inside)))) * 1.4826 / abs(float(array[-1]))
+    return max(1.0, math.sqrt(window_variance(len(inside))) * spread / split.noise.sigma)
