@@ -9,7 +9,9 @@ from perfsite.runs.models import Job
 FACTS = {"cpu_model": "A processor", "python": "3.11.7", "torch": "2.13.0"}
 
 
-def report_make(job: Job, values: dict[str, float], *, facts: dict | None = None, n: int = 1000, **more) -> Report:
+def report_make(
+    job: Job, values: dict[str, float], *, facts: dict | None = None, n: int = 1000, **more
+) -> Report:
     """A report of `job` with these metrics, of `n` samples each, for each of its cases."""
     cases = job.spec["cases"]
     return Report(

@@ -50,6 +50,35 @@ class Watch:
         return self.result.as_comparison(self.case, self.metric, self.a, self.b)
 
 
+@dataclass
+class Riders:
+    """What the blocks measured besides the watches: nothing that was measured is thrown away.
+
+    They never ask for another pair; the site may come to ask about them later.
+    """
+
+    rows: dict[tuple[Case, str], Watch] = field(default_factory=dict)
+
+    def add(self, watches: list[Watch], good: Report, suspect: Report) -> None:
+        """Keep a pair's values of every judged metric that is not watched."""
+        watched = {(watch.case, watch.metric.name) for watch in watches}
+        before = {(one.case, one.metric): one.value for one in good.measurements}
+        for one in suspect.measurements:
+            key = (one.case, one.metric)
+            if key in watched or key not in before or metric_get(one.metric).better is None:
+                continue
+            row = self.rows.setdefault(key, Watch(one.case, metric_get(one.metric)))
+            row.a.append(before[key])
+            row.b.append(one.value)
+
+    def comparisons(self) -> Iterator[Comparison]:
+        """Those that the pairs happen to decide."""
+        for row in self.rows.values():
+            row.result = compare_pairs(row.a, row.b, metric=row.metric, final=True)
+            if row.decided:
+                yield row.comparison()
+
+
 @dataclass(frozen=True)
 class Side:
     """One of the two builds, checked out; `word` says which one it is."""
@@ -73,6 +102,7 @@ def job_compare(job: Job) -> Finished:
         _side_prepare(job, word, build) for word, build in zip(("good", "suspect"), order.builds, strict=True)
     )
     reports: dict[str, Report] = {}
+    riders = Riders()
     for pair in range(order.max_pairs):
         sides = (good, suspect) if pair % 2 == 0 else (suspect, good)
         cases = tuple(dict.fromkeys(watch.case for watch in watches if not watch.decided))
@@ -81,7 +111,8 @@ def job_compare(job: Job) -> Finished:
         for turn, side in enumerate(sides):
             reports[side.word] = _block_run(job, side, cases, pair=pair, turn=turn)
         _pair_judge(job, watches, reports, final=pair + 1 == order.max_pairs)
-    return Finished(_report_make(job, watches, reports), {})
+        riders.add(watches, reports["good"], reports["suspect"])
+    return Finished(_report_make(job, watches, riders, reports), {})
 
 
 def _side_prepare(job: Job, word: str, build: BuildSource) -> Side:
@@ -169,7 +200,7 @@ def _value_of(job: Job, watch: Watch, word: str, report: Report) -> float:
     raise job.fail("measure", f"{watch.case.label} was not measured for the {word} build: {reason}")
 
 
-def _report_make(job: Job, watches: list[Watch], reports: dict[str, Report]) -> Report:
+def _report_make(job: Job, watches: list[Watch], riders: Riders, reports: dict[str, Report]) -> Report:
     """The suspect's last report with the comparisons in place of its measurements."""
     if not reports:
         raise job.fail("protocol", "a comparison was ordered that watches nothing, or allows no pair")
@@ -182,7 +213,7 @@ def _report_make(job: Job, watches: list[Watch], reports: dict[str, Report]) -> 
             "created_at": datetime.now(UTC),
             "outcomes": tuple(Outcome(case=case, status="done") for case in job.order.cases),
             "measurements": (),
-            "comparisons": tuple(watch.comparison() for watch in watches),
+            "comparisons": (*(watch.comparison() for watch in watches), *riders.comparisons()),
             "remarks": tuple(remarks.values()),
             "artifacts": (),
         }

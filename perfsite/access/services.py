@@ -7,7 +7,7 @@ import secrets
 from datetime import timedelta
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from perfsite.access.models import LoginLink, Token
@@ -70,7 +70,7 @@ def login_link_add(*, username: str = "admin") -> str:
     return secret
 
 
-def login_link_use(*, secret: str) -> AbstractBaseUser | None:
+def login_link_use(*, secret: str) -> User | None:
     """The user the secret logs in, once; None when it is unknown, used or too old."""
     now = timezone.now()
     link = LoginLink.objects.select_related("user").filter(sha256=secret_sha256(secret)).first()

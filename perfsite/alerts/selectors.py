@@ -12,9 +12,9 @@ from perfsite.alerts.message import IncidentFacts, RegressionFacts
 from perfsite.alerts.models import Notification
 from perfsite.regressions.changes import subject_of
 from perfsite.regressions.models import Incident, Regression
-from perfsite.runs.reproduce import reproduce_command
 from perfsite.regressions.selectors import build_is_settled, case_of, regressions_ranked
 from perfsite.regressions.wording import Change
+from perfsite.runs.reproduce import reproduce_command
 
 # one message with everything beats three in a row, but nobody waits for a stuck job for ever
 PATIENCE = timedelta(minutes=10)

@@ -48,7 +48,7 @@ def env_list(name: str, *, default: list[str]) -> list[str]:
 
 
 def data_folder() -> Path:
-    """The folder of the embedded database, broker and artifacts: `PERFSITE_DATA` or the user's data directory."""
+    """Where the embedded home keeps everything: `PERFSITE_DATA`, else in the user's data directory."""
     chosen = os.environ.get("PERFSITE_DATA")
     if chosen:
         return Path(chosen).expanduser().resolve()
@@ -58,7 +58,7 @@ def data_folder() -> Path:
 
 
 def secret_key(folder: Path) -> str:
-    """`PERFSITE_SECRET_KEY`, else a key kept in the data folder, made there once and readable by its owner only."""
+    """`PERFSITE_SECRET_KEY`, else a key made once in the data folder, readable by its owner only."""
     given = os.environ.get("PERFSITE_SECRET_KEY")
     if given:
         return given

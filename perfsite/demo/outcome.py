@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from benchmarks.metrics import metric_get
 from perfsite.demo.repository import Made
 from perfsite.regressions.models import Incident, Suspicion, Verdict
+from perfsite.regressions.selectors import change_rank
 from perfsite.results.models import Report
 from perfsite.runs.models import Build, Job, Project
 from perfsite.runs.states import JOB_ENDED
@@ -104,16 +105,10 @@ def _row(made: Made, build: Build | None) -> Row:
 
 
 def _verdict_shown(build: Build) -> Verdict | None:
-    """The verdict that tells most: of the incident when there is one, the largest change first."""
+    """The verdict that tells most: of the incident when there is one, the first metric of the table."""
     kind = Verdict.Kind.REGRESSED if hasattr(build, "incident") else Verdict.Kind.IMPROVED
     found = Verdict.objects.filter(build=build, kind=kind).select_related("series")
-    return max(found, key=_weight, default=None)
-
-
-def _weight(verdict: Verdict) -> tuple[bool, float]:
-    """What a person feels goes before what is merely counted, then the larger change."""
-    felt = not metric_get(verdict.series.metric).exact
-    return felt, abs(verdict.relative)
+    return min(found, key=lambda one: change_rank(one.series.metric, one.relative), default=None)
 
 
 def _right(made: Made, state: str) -> bool | None:

@@ -109,7 +109,7 @@ STEPS: tuple[Step, ...] = (
             Edit(
                 TRANSFORMER,
                 "class Layer(nn.Module):\n",
-                'class Layer(nn.Module):\n    """Attention, then a small network, each beside a shortcut."""\n\n',
+                'class Layer(nn.Module):\n    """Attention, then a small network."""\n\n',
             ),
         ),
     ),
@@ -152,20 +152,8 @@ STEPS: tuple[Step, ...] = (
         model="transformer",
     ),
     Step(
-        "Start the picture head at zero",
-        "Ben",
-        (
-            Edit(
-                CNN,
-                "    def forward(self, x):\n        x = nn.functional.relu(self.entrance(x))",
-                "        nn.init.zeros_(self.head.bias)\n\n"
-                "    def forward(self, x):\n        x = nn.functional.relu(self.entrance(x))",
-            ),
-        ),
-    ),
-    Step(
         "Explain both entry points",
-        "Ada",
+        "Ben",
         (
             Edit(CNN, "def build():\n", 'def build():\n    """The network and one picture."""\n'),
             Edit(TRANSFORMER, "def build():\n", 'def build():\n    """The encoder and one text."""\n'),

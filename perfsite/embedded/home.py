@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -132,13 +134,13 @@ class _Opening:
                 "PERFSITE_TOKEN": token,
                 "PERFSITE_WORK": str(self.data / "work" / name),
             }
-            known = Worker.objects.filter(name=name, last_seen__gte=timezone.now())
+            since = timezone.now()
             command = [sys.executable, "-m", "workers", "--name", name, "--device", device]
             # it divides the processors itself: one for its own work, the others to measure on
             self._start(
                 f"worker-{name}",
                 command,
-                lambda known=known: known.all().exists(),
+                partial(_joined, name, since),
                 environment,
                 cores=frozenset(),
             )
@@ -155,6 +157,10 @@ class _Opening:
         kept_to = self.cores if cores is None else cores
         self.supervisor.start(Service(name, command, {**self.environment, **(environment or {})}, kept_to))
         self.supervisor.wait_ready(name, ready, _START_SECONDS)
+
+
+def _joined(name: str, since: datetime) -> bool:
+    return Worker.objects.filter(name=name, last_seen__gte=since).exists()
 
 
 def _healthy(url: str) -> bool:

@@ -68,6 +68,9 @@ def _group_order(suspicion_ids: Iterable[int]) -> bool:
     rows = list(locked.select_related("series", "build", "base", "trigger").order_by("id"))
     if not rows or not all(worklist.suspicion_is_ready(job_id=row.trigger_id) for row in rows):
         return False
+    rows = [row for row in rows if not _answer_known(row)]
+    if not rows:
+        return True
     first = rows[0]
     try:
         job = compare_order(
@@ -85,6 +88,35 @@ def _group_order(suspicion_ids: Iterable[int]) -> bool:
         return True
     Suspicion.objects.filter(pk__in=[row.pk for row in rows]).update(job=job)
     return True
+
+
+def _answer_known(suspicion: Suspicion) -> bool:
+    """Whether an earlier comparison of the same two builds decided this, besides what it was asked."""
+    series = suspicion.series
+    done = Job.objects.filter(
+        kind=Job.Kind.COMPARE,
+        state="done",
+        run__build_id=suspicion.build_id,
+        spec__base=suspicion.base_id,
+        device_class=series.device_class,
+        model=series.model,
+        precision=series.precision,
+    )
+    for job in done.select_related("report").order_by("-id"):
+        comparison = _comparison_of(job.report, series)
+        if comparison is not None and comparison.verdict != "unknown":
+            Suspicion.objects.filter(pk=suspicion.pk).update(job=job)
+            return True
+    return False
+
+
+def _comparison_of(report: Report, series: Series) -> Comparison | None:
+    """What a comparison's report tells of a series, None when it is silent."""
+    for fields in report.comparisons:
+        comparison = Comparison.model_validate(fields)
+        if (_case_key(comparison.case), comparison.metric) == (_series_key(series), series.metric):
+            return comparison
+    return None
 
 
 def _pin(trigger: Job) -> str:
@@ -123,13 +155,9 @@ def _suspicion_settle(suspicion: Suspicion) -> bool:
     if report is None:
         reason = job.failure or f"the job ended {job.state} and sent no report"
         return _settle_unknown(suspicion, f"the comparison ended without a result: {reason}")
-    for fields in report.comparisons:
-        comparison = Comparison.model_validate(fields)
-        if (_case_key(comparison.case), comparison.metric) == (
-            _series_key(suspicion.series),
-            suspicion.series.metric,
-        ):
-            return _settle_compared(suspicion, comparison)
+    comparison = _comparison_of(report, suspicion.series)
+    if comparison is not None:
+        return _settle_compared(suspicion, comparison)
     return _settle_unknown(suspicion, _reason_missing(suspicion, report))
 
 

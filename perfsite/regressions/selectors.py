@@ -11,6 +11,8 @@ from perfsite.results.models import Report
 from perfsite.runs.models import Build, Job
 from perfsite.runs.states import JOB_ENDED
 
+_METRIC_PLACES = {name: place for place, name in enumerate(METRICS)}
+
 
 def incidents_of(*, project_id: int) -> QuerySet[Incident]:
     """The incidents of a project with builds and regressions, the newest first."""
@@ -26,13 +28,15 @@ def incidents_of(*, project_id: int) -> QuerySet[Incident]:
 def regressions_ranked(*, incident: Incident) -> list[Regression]:
     """The regressions of an incident, the worst first, with series, verdict and the verdict's job."""
     rows = incident.regressions.select_related("series", "verdict__job", "verdict__base")
-    return sorted(rows, key=lambda row: -verdict_weight(row.verdict))
+    return sorted(rows, key=lambda row: change_rank(row.series.metric, row.verdict.relative))
 
 
-def verdict_weight(verdict: Verdict) -> float:
-    """How bad a change is: its size in units of the smallest change of that metric worth telling."""
-    row = METRICS.get(verdict.series.metric)
-    return abs(verdict.relative) / (row.relevant if row is not None and row.relevant else 0.01)
+def change_rank(metric: str, relative: float) -> tuple[int, float]:
+    """Sorts changes by what a person feels: time before memory before sizes, then the larger one.
+
+    The table of metrics is in that order.
+    """
+    return _METRIC_PLACES.get(metric, len(_METRIC_PLACES)), -abs(relative)
 
 
 def changes_of(*, series_id: int) -> list[Verdict]:

@@ -74,7 +74,7 @@ def _state_mend(state: SeriesState, point: Measurement) -> None:
 
 def _point_screen(point: Measurement, state: SeriesState) -> bool:
     """Screen one point when its turn has come; False when an earlier one or another task is before it."""
-    history = worklist.history_read(series_id=point.series_id, through=point.ordinal)
+    history = worklist.history_read(series=point.series, through=point.ordinal)
     if any(state.screened_through < ordinal < point.ordinal for ordinal in history.ordinals):
         return False
     mine = SeriesState.objects.filter(pk=state.pk, screened_through=state.screened_through).update(

@@ -9,7 +9,7 @@ from django.db.models import F, Max, Q
 
 from benchmarks.metrics import METRICS
 from perfsite.regressions.models import SeriesState, Suspicion, Verdict
-from perfsite.results.models import Measurement, Report
+from perfsite.results.models import Measurement, Report, Series
 from perfsite.runs.models import Build, Job
 from perfsite.runs.states import JOB_ENDED
 
@@ -91,10 +91,11 @@ def build_waits(*, build: Build, device_class: str, model: str, behind: int) -> 
     return jobs.exclude(state__in=JOB_ENDED).exists()
 
 
-def history_read(*, series_id: int, through: int) -> History:
-    """The newest points of a series up to and with the ordinal `through`."""
+def history_read(*, series: Series, through: int) -> History:
+    """The newest points of a series up to and with the ordinal `through` that can be judged."""
+    enough = METRICS[series.metric].samples
     rows = (
-        Measurement.objects.filter(series_id=series_id, ordinal__lte=through)
+        Measurement.objects.filter(series=series, ordinal__lte=through, n__gte=enough)
         .order_by("-ordinal")
         .values_list("ordinal", "value", "unstable", "build_id")[:HISTORY_POINTS]
     )

@@ -66,10 +66,12 @@ def environment_note(*, body: Body) -> Environment:
 
 def _check_matches(job: Job, body: Body) -> None:
     expected = {json.dumps(case, sort_keys=True) for case in job.spec["cases"]}
-    told = {
-        json.dumps(item.case.model_dump(), sort_keys=True)
-        for item in (*body.outcomes, *body.measurements, *body.comparisons)
-    }
+    cases = [
+        *(outcome.case for outcome in body.outcomes),
+        *(measured.case for measured in body.measurements),
+        *(comparison.case for comparison in body.comparisons),
+    ]
+    told = {json.dumps(case.model_dump(), sort_keys=True) for case in cases}
     if told - expected or (body.kind, body.model, body.precision) != (job.kind, job.model, job.precision):
         raise ReportMismatchError(
             f"the report is a {body.kind} of {body.model}/{body.precision} with {len(told - expected)} "

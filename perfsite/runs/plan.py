@@ -161,7 +161,7 @@ def line_realign(*, project: Project, branch: str, line: dict[str, int]) -> None
         # two steps: a place must be free before another build takes it
         Build.objects.filter(pk__in=pks).update(ordinal=None)
         for build in moved:
-            build.points.all().delete()  # type: ignore[attr-defined]
+            build.points.all().delete()
             if build.sha in line:
                 Build.objects.filter(pk=build.pk).update(ordinal=line[build.sha])
             else:

@@ -13,7 +13,7 @@ from perfsite.core.errors import PerfsiteError
 from perfsite.runs.lease import attempt_lose
 from perfsite.runs.models import Attempt, Build, Job, Worker
 from perfsite.runs.services import run_refresh
-from workers.messages import BuildSource, Device, Limits, Order
+from workers.messages import BuildSource, Device, Order
 
 
 def worker_greet(*, name: str, device: Device, facts: dict) -> Worker:
@@ -91,17 +91,18 @@ def order_make(*, attempt: Attempt) -> Order:
     if job.kind == Job.Kind.COMPARE:
         builds.insert(0, Build.objects.get(pk=job.spec["base"]))
     sources = [BuildSource(build_id=one.pk, repo=one.project.repo, sha=one.sha) for one in builds]
-    return Order(
-        job_id=job.pk,
-        attempt=attempt.number,
-        token=str(attempt.token),
-        kind=job.kind,
-        project=build.project.slug,
-        builds=tuple(sources),
-        model=job.model,
-        source=job.spec["source"],
-        precision=job.precision,
-        cases=tuple(job.spec["cases"]),
-        watch=tuple(map(tuple, job.spec.get("watch", ()))),
-        limits=Limits(**job.spec.get("limits", {})),
-    )
+    fields = {
+        "job_id": job.pk,
+        "attempt": attempt.number,
+        "token": str(attempt.token),
+        "kind": job.kind,
+        "project": build.project.slug,
+        "builds": sources,
+        "model": job.model,
+        "source": job.spec["source"],
+        "precision": job.precision,
+        "cases": job.spec["cases"],
+        "watch": job.spec.get("watch", []),
+        "limits": job.spec.get("limits", {}),
+    }
+    return Order.model_validate(fields)

@@ -38,7 +38,9 @@ def reproduce_lines(
 
 def reproduce_command(*, sha: str, source: ModelSource, case: Case) -> str:
     """One shell line, to be run in a clone of the repository: check out, then measure one case."""
-    return " && ".join([f"git checkout --detach {shlex.quote(sha)}", *measure_lines(source=source, cases=[case])])
+    return " && ".join(
+        [f"git checkout --detach {shlex.quote(sha)}", *measure_lines(source=source, cases=[case])]
+    )
 
 
 def measure_lines(*, source: ModelSource, cases: Sequence[Case]) -> list[str]:

@@ -85,12 +85,20 @@ def comparison_make(case: Case, metric: str, *, ratio: float, pairs: int = 8) ->
     return compare_pairs(a, b, metric=row, final=True).as_comparison(case, row, a, b)
 
 
-def compare_report(job: Job, ratios: Mapping[str, float]) -> Report:
-    """A compare report that decides each watched metric by its ratio; metrics not named are left out."""
+def compare_report(
+    job: Job, ratios: Mapping[str, float], *, besides: Mapping[str, float] | None = None
+) -> Report:
+    """A compare report that decides each watched metric by its ratio; metrics not named are left out.
+
+    `besides` are metrics of the first case that nobody asked about.
+    """
     cases = [Case.model_validate(fields) for fields in job.spec["cases"]]
     rows = tuple(
         comparison_make(cases[index], metric, ratio=ratios[metric])
         for index, metric in job.spec["watch"]
         if metric in ratios
     )
-    return job_report(job, comparisons=rows)
+    riders = tuple(
+        comparison_make(cases[0], metric, ratio=ratio) for metric, ratio in (besides or {}).items()
+    )
+    return job_report(job, comparisons=rows + riders)

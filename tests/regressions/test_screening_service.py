@@ -334,3 +334,31 @@ def test_a_tail_of_too_few_samples_is_shown_but_not_judged(project):
     reports_screen()
     assert not Suspicion.objects.exists()
     assert Report.objects.filter(screened_at=None).count() == 0
+
+
+def test_a_point_of_too_few_samples_holds_no_later_one_up(project):
+    few = values_report(job_make(build_make(project, 1)), {"latency_p99": 1.0}, n=200)
+    history_make(project, [1.0] * 5, metric="latency_p99", first=2)
+    reports_screen()
+    few.refresh_from_db()
+    assert few.screened_at is not None
+    assert not Report.objects.filter(screened_at=None).exists()
+
+
+def test_what_a_comparison_told_besides_answers_a_later_suspicion(project):
+    slow = len(QUIET) + 1
+    tails = [*QUIET, 1.09, 1.3]  # at first the tail alone is not suspicious
+    for ordinal, factor in enumerate([*QUIET, 1.25], start=1):
+        job = job_make(build_make(project, ordinal))
+        values_report(job, {"latency_p50": factor, "latency_p90": tails[ordinal - 1]})
+    reports_screen()
+    asked = compare_job()
+    assert [metric for _, metric in asked.spec["watch"]] == ["latency_p50"]
+    compare_report(asked, {"latency_p50": 1.25}, besides={"latency_p90": 1.2})
+    reports_screen()
+    values_report(job_make(build_make(project, slow + 1)), {"latency_p50": 1.25, "latency_p90": tails[-1]})
+    reports_screen()
+    late = Suspicion.objects.get(series__metric="latency_p90")
+    assert (late.build.ordinal, late.state, late.job) == (slow, "settled", asked)
+    assert Job.objects.filter(kind="compare").count() == 1
+    assert Incident.objects.get().regressions.count() == 2

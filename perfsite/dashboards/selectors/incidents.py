@@ -8,11 +8,11 @@ from itertools import groupby
 
 from django.db.models import Count, Prefetch, QuerySet
 
-from benchmarks.metrics import METRICS
 from perfsite.alerts.models import Notification
 from perfsite.dashboards.charts.pairs import PairsPlot, pairs_plot
 from perfsite.dashboards.formatting import change_text
-from perfsite.regressions.models import Incident, Regression, Verdict
+from perfsite.regressions.models import Incident, Regression
+from perfsite.regressions.selectors import change_rank
 from perfsite.runs.models import Build, Project
 
 
@@ -31,14 +31,7 @@ def incidents_list(*, projects: Sequence[Project]) -> QuerySet[Incident]:
 def regressions_of(*, incident: Incident) -> list[Regression]:
     """The incident's regressions with series, verdict and comparison, the worst first."""
     found = incident.regressions.select_related("series", "verdict__base", "verdict__job__report")
-    return sorted(found, key=lambda regression: -badness(regression.verdict, regression.series.metric))
-
-
-def badness(verdict: Verdict, metric: str) -> float:
-    """How bad a change is, as multiples of the smallest change of that metric worth telling."""
-    row = METRICS.get(metric)
-    least = row.relevant if row is not None and row.relevant else 0.01
-    return abs(verdict.relative) / least
+    return sorted(found, key=lambda row: change_rank(row.series.metric, row.verdict.relative))
 
 
 @dataclass(frozen=True)

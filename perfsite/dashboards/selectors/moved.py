@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from perfsite.dashboards.selectors.incidents import badness
 from perfsite.dashboards.selectors.trends import TrendRow, trend_rows
 from perfsite.dashboards.selectors.verdicts import verdicts_moved
 from perfsite.regressions.models import Verdict
+from perfsite.regressions.selectors import change_rank
 from perfsite.runs.models import Build, Project
 
 _SHOWN_PER_BUILD = 3
@@ -37,7 +37,7 @@ def moved_groups(*, project: Project, builds: Sequence[Build]) -> list[MovedGrou
     verdicts = list(verdicts_moved(project=project, build_ids=[build.pk for build in builds]))
     verdicts.sort(key=lambda row: (-(row.build.ordinal or 0), row.build_id, row.kind != "regressed"))
     found = [
-        (kind, sorted(rows, key=lambda row: -badness(row, row.series.metric)))
+        (kind, sorted(rows, key=lambda row: change_rank(row.series.metric, row.relative)))
         for (_, kind), rows in groupby(verdicts, key=lambda row: (row.build_id, row.kind))
     ][:_BUILDS]
     shown = {row.series for _, rows in found for row in rows[:_SHOWN_PER_BUILD]}

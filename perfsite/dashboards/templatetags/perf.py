@@ -12,8 +12,8 @@ from django.utils.safestring import SafeString
 
 from perfsite.dashboards import formatting
 from perfsite.dashboards.charts.series import Delta
-from perfsite.dashboards.selectors.incidents import badness
 from perfsite.regressions.models import Incident, Regression, Verdict
+from perfsite.regressions.selectors import change_rank
 from perfsite.runs.models import Build, Job
 
 register = template.Library()
@@ -87,7 +87,7 @@ def outcomes(job: Job) -> list[dict[str, Any]]:
 def worst(incident: Incident) -> Regression | None:
     """The worst of an incident's regressions."""
     rows = list(incident.regressions.all())
-    return max(rows, key=lambda row: badness(row.verdict, row.series.metric), default=None)
+    return min(rows, key=lambda row: change_rank(row.series.metric, row.verdict.relative), default=None)
 
 
 @register.filter

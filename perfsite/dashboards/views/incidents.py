@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from perfsite.runs.reproduce import reproduce_lines
 from perfsite.dashboards.selectors.access import incident_get, project_get, projects_readable
 from perfsite.dashboards.selectors.incidents import (
     builds_between,
@@ -22,6 +21,7 @@ from perfsite.dashboards.selectors.incidents import (
 from perfsite.dashboards.views.reading import page, page_of
 from perfsite.regressions.models import Incident, Regression
 from perfsite.regressions.triage import TRIAGE_STATES, incident_triage
+from perfsite.runs.reproduce import reproduce_lines
 
 
 class TriageForm(forms.Form):

@@ -13,7 +13,6 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
-from perfsite.runs.reproduce import reproduce_lines
 from perfsite.dashboards.selectors.access import artifact_get, job_get, run_get
 from perfsite.dashboards.selectors.builds import build_rows
 from perfsite.dashboards.selectors.jobs import job_stages, live_job, run_jobs, run_ladder
@@ -22,6 +21,7 @@ from perfsite.dashboards.views.reading import page
 from perfsite.results.selectors import previous_values, run_points
 from perfsite.runs import services
 from perfsite.runs.models import Job, Run
+from perfsite.runs.reproduce import reproduce_lines
 from perfsite.runs.states import JOB_ENDED
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -40,12 +41,13 @@ class Command(BaseCommand):
         parser.add_argument(
             "--exit",
             action="store_true",
-            help="end when done: status 0 only if each planted regression, and nothing else, has its incident",
+            help="end when done; status 0 only if exactly the planted regressions have incidents",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until done (`--exit`) or until asked to stop."""
-        console = Console()
+        # into a file or a pipe a terminal's default of 80 columns would cut the table
+        console = Console() if sys.stdout.isatty() else Console(width=140)
         try:
             with stop_signals(), home_open(port=options["port"], say=console.log) as home:
                 right = self._demo(home, console)
@@ -114,9 +116,10 @@ def _watch(home: Home, project: Project, made: list[Made], console: Console) -> 
 
 
 def _table_print(table: list[Row], console: Console) -> None:
-    shown = Table(title="What the service found", show_lines=False)
+    shown = Table(title="What the service found", box=SIMPLE)
     for name in ("commit", "subject", "metric", "before", "after", "change", "verdict", ""):
-        shown.add_column(name, justify="right" if name in ("before", "after", "change") else "left")
+        right = name in ("before", "after", "change")
+        shown.add_column(name, justify="right" if right else "left", no_wrap=True)
     for row in table:
         colour = _COLOURS.get(row.verdict, "red")
         mark = {True: "✓", False: "✗", None: ""}[row.right]
