@@ -25,6 +25,7 @@ from benchmarks.report import Comparison
 Verdict = Literal["regressed", "improved", "same", "unknown"]
 
 EFFECT_VARIANCE = 10.0  # of mean over standard deviation: changes that matter are far above the noise
+FUTILE_AFTER = 4  # pairs; with fewer the spread itself is hardly known
 MOST_EVIDENCE = 1e12  # reports hold no infinity
 
 
@@ -91,6 +92,21 @@ def compare_pairs(
     low, high = (None, None) if half is None else (float(np.expm1(mean - half)), float(np.expm1(mean + half)))
     sentence = _sentence(verdict, relative, low, high, n, metric, smallest, final=final)
     return PairsResult(verdict, relative, low, high, min(evidence, MOST_EVIDENCE), sentence)
+
+
+def is_futile(result: PairsResult, pairs: int, most: int, *, metric: Metric, before: float) -> bool:
+    """Whether `most` pairs would hardly decide what `pairs` of them did not, so that it can be left.
+
+    No relevant change shows, and at this spread the interval would shrink into the bounds of "same"
+    only after more pairs than there may be (its width falls with the root of their number).  Leaving
+    early costs no validity: the answer is then `unknown`.  `before` is the good build's median.
+    """
+    if pairs < FUTILE_AFTER or result.relative_low is None or result.relative_high is None:
+        return False
+    smallest = max(metric.relevant, metric.grain / before)
+    room = smallest - abs(result.relative)
+    half = (result.relative_high - result.relative_low) / 2
+    return room > 0 and pairs * (half / room) ** 2 > most
 
 
 def evidence_against_zero(mean: np.ndarray | float, deviation: np.ndarray | float, n: int) -> np.ndarray:

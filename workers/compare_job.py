@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks.cases import Case
-from benchmarks.compare import PairsResult, compare_pairs
+from benchmarks.compare import PairsResult, compare_pairs, is_futile
 from benchmarks.metrics import Metric, metric_get
 from benchmarks.report import Comparison, Outcome, Report
 from benchmarks.runners.table import ROWS
@@ -37,11 +38,12 @@ class Watch:
     a: list[float] = field(default_factory=list)
     b: list[float] = field(default_factory=list)
     result: PairsResult | None = None
+    futile: bool = False
 
     @property
-    def decided(self) -> bool:
-        """Whether another pair is not needed."""
-        return self.result is not None and self.result.verdict != "unknown"
+    def closed(self) -> bool:
+        """Whether another pair is not needed, or would not help."""
+        return self.futile or (self.result is not None and self.result.verdict != "unknown")
 
     def comparison(self) -> Comparison:
         """What the report says about it."""
@@ -72,11 +74,10 @@ class Riders:
             row.b.append(one.value)
 
     def comparisons(self) -> Iterator[Comparison]:
-        """Those that the pairs happen to decide."""
+        """What the pairs tell of each."""
         for row in self.rows.values():
             row.result = compare_pairs(row.a, row.b, metric=row.metric, final=True)
-            if row.decided:
-                yield row.comparison()
+            yield row.comparison()
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def job_compare(job: Job) -> Finished:
     riders = Riders()
     for pair in range(order.max_pairs):
         sides = (good, suspect) if pair % 2 == 0 else (suspect, good)
-        cases = tuple(dict.fromkeys(watch.case for watch in watches if not watch.decided))
+        cases = tuple(dict.fromkeys(watch.case for watch in watches if not watch.closed))
         if not cases:
             break
         for turn, side in enumerate(sides):
@@ -181,12 +182,19 @@ def _ignore(_event: dict[str, Any]) -> None:
 def _pair_judge(job: Job, watches: list[Watch], reports: dict[str, Report], *, final: bool) -> None:
     """Add the pair's values to the undecided watches and look at each again."""
     for watch in watches:
-        if watch.decided:
+        if watch.closed:
             continue
         watch.a.append(_value_of(job, watch, "good", reports["good"]))
         watch.b.append(_value_of(job, watch, "suspect", reports["suspect"]))
         try:
             watch.result = compare_pairs(watch.a, watch.b, metric=watch.metric, final=final)
+            watch.futile = is_futile(
+                watch.result,
+                len(watch.a),
+                job.order.max_pairs,
+                metric=watch.metric,
+                before=median(watch.a),
+            )
         except ValueError as error:
             raise job.fail("measure", f"{watch.case.label} cannot be compared: {error}") from error
 

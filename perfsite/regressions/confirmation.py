@@ -17,9 +17,10 @@ from perfsite.core.errors import PerfsiteError
 from perfsite.regressions import worklist
 from perfsite.regressions.changes import data_digest, subject_of, verdict_record
 from perfsite.regressions.models import Suspicion, Verdict
+from perfsite.regressions.selectors import change_rank
 from perfsite.regressions.wording import Change, confirmed_sentence, same_sentence, unknown_sentence
 from perfsite.results.models import Report, Series
-from perfsite.runs.models import Attempt, Job, Worker
+from perfsite.runs.models import Attempt, Build, Job, Worker
 from perfsite.runs.services import compare_order
 from perfsite.runs.states import JOB_ENDED
 
@@ -51,14 +52,14 @@ def suspicions_settle() -> int:
     return settled
 
 
-def _group_key(suspicion: Suspicion) -> tuple[int, int, str, str, str]:
+def _group_key(suspicion: Suspicion) -> tuple[int, str, str, str]:
     series = suspicion.series
-    return suspicion.build_id, suspicion.base_id, series.device_class, series.model, series.precision
+    return suspicion.build_id, series.device_class, series.model, series.precision
 
 
 @transaction.atomic
 def _group_order(suspicion_ids: Iterable[int]) -> bool:
-    """Order the comparison of suspicions that share both builds, device class, model and precision.
+    """Order the comparison of suspicions that share build, device class, model and precision.
 
     The rows are locked: of two tasks at once the second finds them ordered.
     """
@@ -72,40 +73,56 @@ def _group_order(suspicion_ids: Iterable[int]) -> bool:
     if not rows:
         return True
     first = rows[0]
+    # a series may miss the newest good build: the nearest one that any of them knows serves all
+    base = max((row.base for row in rows), key=lambda build: build.ordinal or 0)
     try:
         job = compare_order(
-            base=first.base,
+            base=base,
             build=first.build,
             device_class=first.series.device_class,
             pin=_pin(first.trigger),
             model=first.series.model,
             precision=first.series.precision,
-            watch=[(_case_of(row), row.series.metric) for row in rows],
+            watch=_watch(rows),
         )
     except PerfsiteError as error:
         for row in rows:
             _settle_unknown(row, f"no comparison could be ordered: {error}")
         return True
-    Suspicion.objects.filter(pk__in=[row.pk for row in rows]).update(job=job)
+    Suspicion.objects.filter(pk__in=[row.pk for row in rows]).update(job=job, base=base)
     return True
 
 
+def _watch(rows: list[Suspicion]) -> list[tuple[Case, str]]:
+    """What the comparison must decide: of each case the metric a person feels first.
+
+    The case's other metrics are measured in the same blocks and told besides: waiting until a
+    tail is decided, too, would cost more pairs than it tells.
+    """
+    first: dict[Case, str] = {}
+    for row in sorted(rows, key=lambda row: change_rank(row.series.metric, row.evidence["relative"])):
+        first.setdefault(_case_of(row), row.series.metric)
+    return list(first.items())
+
+
 def _answer_known(suspicion: Suspicion) -> bool:
-    """Whether an earlier comparison of the same two builds decided this, besides what it was asked."""
+    """Whether an earlier comparison of this build decided this, besides what it was asked."""
     series = suspicion.series
+    build, base = suspicion.build, suspicion.base
+    line = Build.objects.filter(project_id=build.project_id, branch=build.branch)
+    good = line.filter(ordinal__gte=base.ordinal, ordinal__lt=build.ordinal).in_bulk()
     done = Job.objects.filter(
         kind=Job.Kind.COMPARE,
         state="done",
         run__build_id=suspicion.build_id,
-        spec__base=suspicion.base_id,
         device_class=series.device_class,
         model=series.model,
         precision=series.precision,
     )
     for job in done.select_related("report").order_by("-id"):
         comparison = _comparison_of(job.report, series)
-        if comparison is not None and comparison.verdict != "unknown":
-            Suspicion.objects.filter(pk=suspicion.pk).update(job=job)
+        if job.spec["base"] in good and comparison is not None and comparison.verdict != "unknown":
+            Suspicion.objects.filter(pk=suspicion.pk).update(job=job, base_id=job.spec["base"])
             return True
     return False
 

@@ -104,8 +104,12 @@ def history_read(*, series: Series, through: int) -> History:
 
 
 def ordinals_cleared(*, series_id: int) -> list[int]:
-    """The places of the points that a comparison found to be no change."""
-    rows = Verdict.objects.filter(series_id=series_id, stage="confirmation", kind=Verdict.Kind.SAME)
+    """The places of the points that a comparison found to be no change, or more likely none than one."""
+    rows = Verdict.objects.filter(
+        Q(kind=Verdict.Kind.SAME) | Q(kind=Verdict.Kind.UNKNOWN, evidence__e_value__lt=1.0),
+        series_id=series_id,
+        stage="confirmation",
+    )
     return [place for place in rows.values_list("build__ordinal", flat=True) if place is not None]
 
 

@@ -11,6 +11,7 @@ from benchmarks.compare import (
     compare_pairs,
     evidence_against_zero,
     interval_half_width,
+    is_futile,
 )
 from benchmarks.metrics import METRICS, Metric, format_seconds
 
@@ -185,3 +186,21 @@ def test_the_result_becomes_a_comparison_of_the_report():
     )
     assert (row.verdict, row.a, row.b) == ("regressed", tuple(a), tuple(b))
     assert row.relative_low < row.relative < row.relative_high
+
+
+def futile(a, b, most=8, metric=LATENCY):
+    result = compare_pairs(a, b, metric=metric, final=False)
+    return is_futile(result, len(a), most, metric=metric, before=float(np.median(a)))
+
+
+def test_wide_and_empty_is_futile_after_four_pairs():
+    a, b = [1.0, 1.2, 0.9, 1.1], [1.1, 1.0, 1.0, 1.1]
+    assert futile(a, b)
+    assert not futile(a[:3], b[:3])
+    assert not futile(a, b, most=10**6)
+
+
+def test_what_looks_relevant_or_tight_is_not_futile():
+    a = [1.0, 1.02, 0.99, 1.01]
+    assert not futile(a, [1.2, 1.3, 1.1, 1.25])
+    assert not futile(a, [1.003, 1.018, 0.992, 1.011])

@@ -9,9 +9,11 @@ import sys
 import time
 import uuid
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
+import psycopg
 import redis
 
 from perfsite.webhooks.signature import signature_make
@@ -75,17 +77,31 @@ class Service:
             "PERFSITE_SWEEP_SECONDS": "1",
             "DJANGO_SETTINGS_MODULE": "perfsite.settings",
         }
+        self.database = ""
+        if os.environ.get("DATABASE_URL"):
+            self._database_make(os.environ["DATABASE_URL"])
         self.process: subprocess.Popen | None = None
         self.url = ""
         self.token = ""
 
+    def _database_make(self, url: str) -> None:
+        """A PostgreSQL database of this service's own, beside the one the tests were given."""
+        self.database = f"perfsite_e2e_{uuid.uuid4().hex[:12]}"
+        self._server = urlsplit(url)._replace(path="/postgres").geturl()
+        with psycopg.connect(self._server, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{self.database}"')
+        self.environment["DATABASE_URL"] = urlsplit(url)._replace(path=f"/{self.database}").geturl()
+
     def manage(self, *arguments: str) -> str:
-        answer = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
+        answer = self.run(*arguments)
         assert answer.returncode == 0, answer.stdout + answer.stderr
         return answer.stdout
+
+    def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=timeout, check=False,
+        )  # fmt: skip
 
     def up(self, port: int = 8700) -> None:
         output = (self.folder / "up.out").open("ab+")
@@ -118,6 +134,9 @@ class Service:
             told.append("the broker")
         for process in left:
             process.kill()
+        if self.database:
+            with psycopg.connect(self._server, autocommit=True) as connection:
+                connection.execute(f'DROP DATABASE "{self.database}" WITH (FORCE)')
         return told
 
     @property

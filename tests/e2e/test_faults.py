@@ -1,10 +1,12 @@
 """Kill anything at any moment: every job still ends exactly once."""
 
+import signal
+
 import httpx
 import pytest
 import redis
 
-from tests.e2e.service import CONFIG, MODELS, wait_for
+from tests.e2e.service import CONFIG, MODELS, Service, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
@@ -126,8 +128,28 @@ def test_site_restarted_whole_starts_on_the_same_data(service, watched):
     repository = watched("restarted")
     repository.push(*start_commits(repository, 2))
     wait_for(lambda: any(job["model"] == "slow" for job in running(service, "restarted")), 60)
-    assert service.down() == 0
-    assert service.processes() == []
-    assert not service.broker_answers()
-    service.up(port=8700)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        assert service.down(number) == 0
+        assert service.processes() == []
+        assert not service.broker_answers()
+        service.up()
     check_ended_once(service, "restarted", 4)
+
+
+def test_second_service_on_the_same_data_is_refused(service):
+    answer = service.run("up", "--port", "8790")
+    assert answer.returncode == 1
+    assert "another perfsite runs on" in answer.stderr
+
+
+def test_port_in_use_is_said_and_the_next_one_taken(service, tmp_path):
+    other = Service(tmp_path)
+    try:
+        other.up(port=int(service.url.rsplit(":", 1)[1]))
+        said = (tmp_path / "up.out").read_text()
+        assert "is in use, taking" in said
+        assert other.url != service.url
+        assert httpx.get(f"{other.url}/healthz").json() == {"status": "ok"}
+    finally:
+        left = other.close()
+    assert left == []

@@ -90,7 +90,7 @@ def compare_report(
 ) -> Report:
     """A compare report that decides each watched metric by its ratio; metrics not named are left out.
 
-    `besides` are metrics of the first case that nobody asked about.
+    `besides` are metrics of every case that nobody asked about.
     """
     cases = [Case.model_validate(fields) for fields in job.spec["cases"]]
     rows = tuple(
@@ -99,6 +99,8 @@ def compare_report(
         if metric in ratios
     )
     riders = tuple(
-        comparison_make(cases[0], metric, ratio=ratio) for metric, ratio in (besides or {}).items()
+        comparison_make(case, metric, ratio=ratio)
+        for case in cases
+        for metric, ratio in (besides or {}).items()
     )
     return job_report(job, comparisons=rows + riders)

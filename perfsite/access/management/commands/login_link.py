@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from perfsite.access.services import login_link_add
+from perfsite.core.database import embedded_migrate
 
 
 class Command(BaseCommand):
@@ -21,4 +22,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print it."""
+        embedded_migrate()
         self.stdout.write(f"{settings.SITE_URL}/login/link/{login_link_add(username=options['user'])}/")

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from perfsite.access.models import Token
 from perfsite.access.services import token_add
+from perfsite.core.database import embedded_migrate
 from perfsite.core.errors import PerfsiteError
 
 
@@ -24,6 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do it and print the secret."""
+        embedded_migrate()
         try:
             self.stdout.write(token_add(name=options["name"], purpose=options["purpose"]))
         except PerfsiteError as error:

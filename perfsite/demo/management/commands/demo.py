@@ -119,7 +119,8 @@ def _table_print(table: list[Row], console: Console) -> None:
     shown = Table(title="What the service found", box=SIMPLE)
     for name in ("commit", "subject", "metric", "before", "after", "change", "verdict", ""):
         right = name in ("before", "after", "change")
-        shown.add_column(name, justify="right" if right else "left", no_wrap=True)
+        # where the terminal is narrow, only the subject is broken into lines
+        shown.add_column(name, justify="right" if right else "left", no_wrap=name != "subject")
     for row in table:
         colour = _COLOURS.get(row.verdict, "red")
         mark = {True: "✓", False: "✗", None: ""}[row.right]

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from perfsite.core.database import embedded_migrate
 from perfsite.core.errors import PerfsiteError
 from perfsite.runs.services import project_add
 
@@ -27,6 +28,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do it and print where to point the forge's webhook."""
+        embedded_migrate()
         wanted = {name: options[name] for name in ("slug", "repo", "secret", "branch", "owner_email")}
         try:
             project = project_add(**wanted)
