@@ -94,6 +94,7 @@ _ROWS = (
     # timed once a job: only what a person would notice counts
     Metric("export_time", "Export time", "s", "lower", 0.25, 1.0, format_seconds),
     Metric("load_time", "Load time", "s", "lower", 0.25, 0.1, format_seconds),
+    Metric("engine_build_success", "Engine build success", "1", "higher", 0.0, 0.0, format_count, exact=True),
     Metric("engine_build_time", "Engine build time", "s", "lower", 0.25, 1.0, format_seconds),
     Metric("engine_size", "Engine size", "B", "lower", 0.005, 4096.0, format_bytes),
     Metric("engine_layers", "Engine layers", "1", None, 0.0, 0.0, format_count),

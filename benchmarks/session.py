@@ -12,13 +12,13 @@ from benchmarks.cases import Case, ModelSource
 from benchmarks.collector import collector_settled
 from benchmarks.device import DeviceKind, device_choose
 from benchmarks.environment import environment_read
-from benchmarks.errors import CannotRun, ModelError
+from benchmarks.errors import BuildError, CannotRun, ModelError
 from benchmarks.prepare import ENGINE_WEIGHT, EXPORT_WEIGHT, Prepared, sources_prepare
 from benchmarks.progress import Journal, OnProgress
 from benchmarks.report import Measurement, Outcome, Remark, Report
 from benchmarks.runners.base import Runner
 from benchmarks.runners.table import ROWS, runner_open
-from benchmarks.suites.base import Bench
+from benchmarks.suites.base import Bench, Findings
 from benchmarks.suites.table import SUITE_ROWS
 
 GENERATOR = "benchmarks 1"
@@ -166,6 +166,10 @@ def _case_measure(
         raise  # the watched code's fault: the whole job fails with it
     except Exception as error:  # one failed case must not stop the others
         results.outcomes.append(_outcome_of(error, case))
+        if isinstance(error, BuildError) and case.suite == "build":
+            refused = Findings(case)
+            refused.add("engine_build_success", 0.0)
+            results.measurements += refused.measurements
         return
     results.outcomes.append(Outcome(case=case, status="done"))
     results.measurements += findings.measurements

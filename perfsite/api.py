@@ -17,6 +17,7 @@ api = NinjaAPI(
     version="1",
     description="Builds, runs, series and incidents; and what a worker needs.",
     urls_namespace="api-v1",
+    docs_url=None,  # its page would load scripts from another site; the document itself is openapi.json
 )
 for router in (runs_worker, results_worker, builds, series, incidents):
     api.add_router("", router)

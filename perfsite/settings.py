@@ -17,7 +17,8 @@ DATA = environ.data_folder()
 
 DEBUG = environ.env_flag("PERFSITE_DEBUG", default=False)
 SECRET_KEY = environ.secret_key(DATA)
-ALLOWED_HOSTS = environ.env_list("PERFSITE_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+# loopback always: the health check and a worker on this machine ask there
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *environ.env_list("PERFSITE_HOSTS", default=[])]
 CSRF_TRUSTED_ORIGINS = environ.env_list("PERFSITE_ORIGINS", default=[])
 SITE_URL = environ.site_url(DATA)
 

@@ -42,6 +42,7 @@ def _onnx_measure(bench: Bench, findings: Findings) -> None:
 
 def _engine_measure(bench: Bench, findings: Findings) -> None:
     if bench.build is not None:
+        findings.add("engine_build_success", 1.0)
         findings.add("engine_build_time", bench.build.seconds)
     if bench.assets.engine is not None:
         findings.add("engine_size", bench.assets.engine.size)

@@ -16,7 +16,9 @@ from perfsite.access.services import login_link_use
 @require_GET
 def login_link(request: HttpRequest, secret: str) -> HttpResponse:
     """Log the link's user in and go to `next`; only from this very machine, only once."""
-    if not _is_loopback(request.META.get("REMOTE_ADDR", "")):
+    # behind a proxy on this machine every request comes from loopback: the name it asked for tells
+    host = request.get_host().rsplit(":", 1)[0].strip("[]")
+    if not (_is_loopback(request.META.get("REMOTE_ADDR", "")) and _is_loopback(host)):
         return HttpResponseForbidden("A login link works only on the machine that made it.")
     user = login_link_use(secret=secret)
     if user is None:
@@ -31,6 +33,6 @@ def login_link(request: HttpRequest, secret: str) -> HttpResponse:
 
 def _is_loopback(address: str) -> bool:
     try:
-        return ipaddress.ip_address(address).is_loopback
+        return address == "localhost" or ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False

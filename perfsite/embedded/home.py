@@ -32,10 +32,11 @@ _START_SECONDS = 90.0
 
 @dataclass(frozen=True)
 class Home:
-    """A running home: where it answers and what keeps it running."""
+    """A running home: where it answers, what keeps it running, and how many workers joined."""
 
     url: str
     supervisor: Supervisor
+    workers: int
 
 
 @contextmanager
@@ -56,8 +57,8 @@ def home_open(*, port: int, say: Say) -> Iterator[Home]:
             opening.broker_start()
             url = opening.site_start(port)
             opening.schedule_start()
-            opening.workers_start(url)
-            yield Home(url=url, supervisor=supervisor)
+            workers = opening.workers_start(url)
+            yield Home(url=url, supervisor=supervisor, workers=workers)
             say("stopping")
 
 
@@ -118,33 +119,40 @@ class _Opening:
         before = log.stat().st_size if log.exists() else 0
         command = [
             sys.executable, "-m", "celery", "--app", "perfsite.celery", "worker", "--beat",
-            "--pool", "threads", "--concurrency", "2", "--without-gossip", "--without-mingle",
+            "--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle",
             "--schedule", str(self.data / "celerybeat-schedule"), "--loglevel", "INFO",
         ]  # fmt: skip
         self._start("schedule", command, lambda: b" ready." in log.read_bytes()[before:])
         self.say("schedule: the site's tasks run")
 
-    def workers_start(self, url: str) -> None:
-        """One benchmark worker per GPU, or one for the processor."""
+    def workers_start(self, url: str) -> int:
+        """One benchmark worker per GPU, or one for the processor; returns how many joined.
+
+        The site serves without them: one that another service's worker keeps from its device says
+        so and is tried again.
+        """
         token = token_renew(name="embedded-worker", purpose="worker")
-        for device in self.devices:
-            name = f"local-{device[:12].lower()}"
-            environment = {
-                "PERFSITE_SITE": url,
-                "PERFSITE_TOKEN": token,
-                "PERFSITE_WORK": str(self.data / "work" / name),
-            }
-            since = timezone.now()
-            command = [sys.executable, "-m", "workers", "--name", name, "--device", device]
+        return sum(self._worker_start(url, token, device) for device in self.devices)
+
+    def _worker_start(self, url: str, token: str, device: str) -> bool:
+        name = f"local-{device[:12].lower()}"
+        environment = {
+            "PERFSITE_SITE": url,
+            "PERFSITE_TOKEN": token,
+            "PERFSITE_WORK": str(self.data / "work" / name),
+        }
+        since = timezone.now()
+        command = [sys.executable, "-m", "workers", "--name", name, "--device", device]
+        try:
             # it divides the processors itself: one for its own work, the others to measure on
             self._start(
-                f"worker-{name}",
-                command,
-                partial(_joined, name, since),
-                environment,
-                cores=frozenset(),
+                f"worker-{name}", command, partial(_joined, name, since), environment, cores=frozenset()
             )
-            self.say(f"worker {name}: {Worker.objects.get(name=name).device_name}")
+        except PerfsiteError as error:
+            self.say(f"no worker on {device} yet; it is tried again. {error}")
+            return False
+        self.say(f"worker {name}: {Worker.objects.get(name=name).device_name}")
+        return True
 
     def _start(
         self,

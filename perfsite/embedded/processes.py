@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 _GRACE_SECONDS = 12.0
 _RESTART_SECONDS = 1.0
+_RESTART_LONGEST = 60.0
+_SETTLED_SECONDS = 30.0  # a process that ran so long is started again at once
 _PR_SET_PDEATHSIG = 1
 
 
@@ -48,6 +50,8 @@ class Supervisor:
         logs.mkdir(parents=True, exist_ok=True)
         self._services: dict[str, Service] = {}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._started: dict[str, float] = {}
+        self._waits: dict[str, float] = {}
         self._due: dict[str, float] = {}
 
     def __enter__(self) -> Supervisor:
@@ -59,6 +63,7 @@ class Supervisor:
     def start(self, service: Service) -> None:
         """Start a service and keep it from now on."""
         self._services[service.name] = service
+        self._started[service.name] = time.monotonic()
         with (self.logs / f"{service.name}.log").open("ab") as output:
             self._running[service.name] = subprocess.Popen(
                 service.command,
@@ -93,17 +98,23 @@ class Supervisor:
         return "\n".join(text.splitlines()[-lines:])
 
     def tend(self) -> None:
-        """Restart what died; call it about every second."""
+        """Restart what died, ever later what dies at once; call it about every second."""
         now = time.monotonic()
         for name, process in list(self._running.items()):
             if process.poll() is None:
                 continue
-            due = self._due.setdefault(name, now + _RESTART_SECONDS)
-            if now >= due:
+            if now >= self._due.setdefault(name, now + self._wait(name)):
                 log.warning("%s ended with status %s; starting it again", name, process.returncode)
                 del self._due[name]
                 self._group_kill(process.pid)  # what it had started itself may have outlived it
                 self.start(self._services[name])
+
+    def _wait(self, name: str) -> float:
+        """How long to wait before the next start, in seconds: doubled while the process dies at once."""
+        settled = time.monotonic() - self._started[name] > _SETTLED_SECONDS
+        before = self._waits.get(name, 0.0)
+        self._waits[name] = _RESTART_SECONDS if settled else max(_RESTART_SECONDS, 2 * before)
+        return min(self._waits[name], _RESTART_LONGEST)
 
     def close(self) -> None:
         """Stop all, the last started first; whatever outlives its grace time is killed with its group."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import partial
 from itertools import groupby
 from statistics import median
 
@@ -16,6 +17,7 @@ from benchmarks.report import Comparison
 from perfsite.core.errors import PerfsiteError
 from perfsite.regressions import worklist
 from perfsite.regressions.changes import data_digest, subject_of, verdict_record
+from perfsite.regressions.guard import guarded
 from perfsite.regressions.models import Suspicion, Verdict
 from perfsite.regressions.selectors import change_rank
 from perfsite.regressions.wording import Change, confirmed_sentence, same_sentence, unknown_sentence
@@ -34,7 +36,10 @@ def suspicions_order() -> int:
     """Order one comparison for each group of open suspicions that has none; returns how many."""
     waiting = Suspicion.objects.filter(state="open", job=None).select_related("series")
     groups = groupby(sorted(waiting, key=_group_key), key=_group_key)
-    return sum(_group_order([row.pk for row in rows]) for _, rows in groups)
+    return sum(
+        guarded(partial(_group_order, [row.pk for row in rows]), f"ordering the comparison of {key}")
+        for key, rows in groups
+    )
 
 
 def suspicions_settle() -> int:
@@ -44,7 +49,7 @@ def suspicions_settle() -> int:
     """
     ended = Suspicion.objects.filter(state="open", job__state__in=JOB_ENDED)
     settled = sum(
-        _suspicion_settle(suspicion)
+        guarded(partial(_suspicion_settle, suspicion), f"settling {suspicion}")
         for suspicion in ended.select_related("series", "build", "base", "job__report").order_by("id")
     )
     done = Report.objects.filter(kind="compare", screened_at=None)
@@ -69,7 +74,10 @@ def _group_order(suspicion_ids: Iterable[int]) -> bool:
     rows = list(locked.select_related("series", "build", "base", "trigger").order_by("id"))
     if not rows or not all(worklist.suspicion_is_ready(job_id=row.trigger_id) for row in rows):
         return False
-    rows = [row for row in rows if not _answer_known(row)]
+    gone = [row for row in rows if row.build.ordinal is None or row.base.ordinal is None]
+    for row in gone:
+        _settle_unknown(row, "one of the two builds left its branch")
+    rows = [row for row in rows if row not in gone and not _answer_known(row)]
     if not rows:
         return True
     first = rows[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 
 from django.db import transaction
 from django.utils import timezone
@@ -12,6 +13,7 @@ from perfsite.regressions import worklist
 from perfsite.regressions.changes import data_digest, subject_of, verdict_record
 from perfsite.regressions.confirmation import suspicions_order, suspicions_settle
 from perfsite.regressions.detection import Screening, screen
+from perfsite.regressions.guard import guarded
 from perfsite.regressions.models import SeriesState, Suspicion
 from perfsite.regressions.wording import Change, exact_sentence, screen_reason, unknown_sentence
 from perfsite.results.models import Measurement, Report
@@ -26,7 +28,10 @@ def reports_screen() -> int:
     steps = 0
     while True:
         moved = suspicions_settle()
-        moved += sum(report_screen(report=report) for report in worklist.reports_unscreened("measure"))
+        moved += sum(
+            guarded(partial(report_screen, report=report), f"screening {report}")
+            for report in worklist.reports_unscreened("measure")
+        )
         moved += suspicions_order()
         if not moved:
             return steps

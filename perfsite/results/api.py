@@ -18,7 +18,13 @@ from pydantic import ValidationError
 from benchmarks.report import Report as Body
 from perfsite.access.auth import WorkerToken
 from perfsite.core.errors import SupersededError
-from perfsite.results.artifacts import DigestMismatchError, TooLargeError, artifact_store, stream_copy
+from perfsite.results.artifacts import (
+    REPORT_NAME,
+    DigestMismatchError,
+    TooLargeError,
+    artifact_store,
+    stream_copy,
+)
 from perfsite.results.services import ReportMismatchError, report_store
 from perfsite.runs.api import Problem
 from perfsite.runs.lease import attempt_get
@@ -38,13 +44,19 @@ class Stored(Schema):
 )
 def artifact(request: HttpRequest, token: UUID, name: str, kind: str, sha256: str) -> Status:
     """A file of the attempt, as the raw body."""
+    if name == REPORT_NAME:
+        return Status(400, {"detail": f"{name} is the report's own name; send the file under another"})
     with tempfile.TemporaryFile() as spool:
         try:
             stream_copy(request, spool, limit=settings.ARTIFACT_MAX_BYTES)
             with transaction.atomic():
-                job = attempt_get(token=token).job
+                attempt = attempt_get(token=token)
             created = artifact_store(
-                job=job, name=name[:150], kind=kind[:20], content=File(spool, name=name), expected=sha256
+                attempt=attempt,
+                name=name[:150],
+                kind=kind[:20],
+                content=File(spool, name=name),
+                expected=sha256,
             )
         except TooLargeError as error:
             return Status(413, {"detail": str(error)})

@@ -8,12 +8,14 @@ from typing import IO, Any
 
 from django.core.files.base import File
 from django.core.files.storage import default_storage
+from django.utils import timezone
 
 from perfsite.core.errors import PerfsiteError
 from perfsite.results.models import Artifact, artifact_path
-from perfsite.runs.models import Job
+from perfsite.runs.models import Attempt
 
 _CHUNK = 2**20
+REPORT_NAME = "report.json.gz"
 
 
 class DigestMismatchError(PerfsiteError):
@@ -48,11 +50,15 @@ def _chunks(source: Any) -> Iterator[bytes]:
         yield chunk
 
 
-def artifact_store(*, job: Job, name: str, kind: str, content: File, expected: str = "") -> bool:
-    """Keep a file of a job; False when the job has it already.
+def artifact_store(
+    *, attempt: Attempt, name: str, kind: str, content: File[bytes], expected: str = ""
+) -> bool:
+    """Keep a file of an attempt's job; False when the job has it already.
+
+    A file of the same name that an earlier attempt left is replaced.
 
     Raises:
-        DigestMismatchError: its SHA-256 is not `expected`, or the job has another file of this name.
+        DigestMismatchError: its SHA-256 is not `expected`, or this attempt sent another file of this name.
     """
     digest = hashlib.sha256()
     for chunk in _chunks(content):
@@ -61,15 +67,21 @@ def artifact_store(*, job: Job, name: str, kind: str, content: File, expected: s
     found = digest.hexdigest()
     if expected and found != expected:
         raise DigestMismatchError(f"{name} has the SHA-256 {found}, not {expected}; send it again")
-    artifact = Artifact(job=job, name=name, kind=kind, sha256=found, size=content.size)
-    path = artifact_path(artifact, name)
-    if not default_storage.exists(path):
-        path = default_storage.save(path, content)
-    kept, created = Artifact.objects.get_or_create(
-        job=job,
-        name=name,
-        defaults={"kind": kind, "sha256": found, "size": content.size, "file": path},
+    values = {"kind": kind, "sha256": found, "size": content.size}
+    kept = Artifact.objects.filter(job=attempt.job, name=name).first()
+    if kept is not None and kept.sha256 == found:
+        return False
+    if kept is not None and kept.stored_at >= attempt.claimed_at:
+        raise DigestMismatchError(f"this attempt sent another file called {name}, with SHA-256 {kept.sha256}")
+    values["file"] = _file_keep(artifact_path(Artifact(**values), name), content)
+    Artifact.objects.update_or_create(
+        job=attempt.job, name=name, defaults={**values, "stored_at": timezone.now()}
     )
-    if kept.sha256 != found:
-        raise DigestMismatchError(f"job {job.pk} has another file called {name}, with SHA-256 {kept.sha256}")
-    return created
+    return True
+
+
+def _file_keep(path: str, content: File[bytes]) -> str:
+    """Where the content lies: at its digest, or beside it while only a torn write lies there."""
+    if default_storage.exists(path) and default_storage.size(path) == content.size:
+        return path
+    return default_storage.save(path, content)

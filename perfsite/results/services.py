@@ -16,7 +16,8 @@ from benchmarks.report import Measurement as Measured
 from benchmarks.report import Remark
 from benchmarks.report import Report as Body
 from perfsite.core.errors import PerfsiteError
-from perfsite.results.artifacts import artifact_store
+from perfsite.core.text import text_clean
+from perfsite.results.artifacts import REPORT_NAME, artifact_store
 from perfsite.results.environments import environment_split
 from perfsite.results.models import Environment, Measurement, Report, Series
 from perfsite.results.signals import report_stored
@@ -49,17 +50,17 @@ def report_store(*, token: UUID, body: Body, raw: bytes) -> bool:
         if body.kind == "measure":
             _points_store(attempt=attempt, environment=environment, body=body)
         attempt_finish(attempt=attempt)
-        artifact_store(job=attempt.job, name="report.json.gz", kind="report", content=kept)
+        artifact_store(attempt=attempt, name=REPORT_NAME, kind="report", content=kept)
         transaction.on_commit(partial(report_stored.send_robust, sender=Report, report_id=report.pk))
     return True
 
 
 def environment_note(*, body: Body) -> Environment:
     """The environment row of a report's facts; equal facts share one."""
-    facts = {"facts": body.environment.facts, "missing": body.environment.missing}
+    facts = text_clean({"facts": body.environment.facts, "missing": body.environment.missing})
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     environment, _ = Environment.objects.get_or_create(
-        sha256=digest, defaults={**facts, "split": environment_split(body.environment.facts)}
+        sha256=digest, defaults={**facts, "split": environment_split(facts["facts"])}
     )
     return environment
 
@@ -80,7 +81,7 @@ def _check_matches(job: Job, body: Body) -> None:
 
 
 def _report_row(attempt: Attempt, environment: Environment, body: Body) -> Report:
-    plain = body.model_dump(mode="json", include={"outcomes", "stages", "remarks", "comparisons"})
+    plain = text_clean(body.model_dump(mode="json", include={"outcomes", "stages", "remarks", "comparisons"}))
     return Report.objects.create(
         job=attempt.job, attempt=attempt, environment=environment, kind=body.kind, **plain
     )

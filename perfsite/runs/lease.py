@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from perfsite.core.errors import SupersededError
 from perfsite.core.publish import wake_on_commit
+from perfsite.core.text import text_clean
 from perfsite.core.transition import state_swap
 from perfsite.runs.models import Attempt, Job, Worker
 from perfsite.runs.services import run_refresh
@@ -58,8 +59,8 @@ def attempt_progress(*, token: UUID, progress: Progress) -> bool:
     Attempt.objects.filter(pk=attempt.pk).update(
         heartbeat_at=now, lease_expires_at=now + timedelta(seconds=settings.LEASE_SECONDS)
     )
-    shown = progress.model_dump(include={"stage", "fraction", "message", "remaining_s"})
-    Job.objects.filter(pk=attempt.job_id).update(progress=shown, log=progress.log[-20_000:])
+    shown = text_clean(progress.model_dump(include={"stage", "fraction", "message", "remaining_s"}))
+    Job.objects.filter(pk=attempt.job_id).update(progress=shown, log=text_clean(progress.log))
     Worker.objects.filter(pk=attempt.worker_id).update(last_seen=now, telemetry=progress.telemetry)
     return attempt.job.cancel_requested
 
@@ -88,6 +89,7 @@ def attempt_fail(*, token: UUID, failure: Failure) -> None:
         SupersededError: as `attempt_get`.
     """
     attempt = attempt_get(token=token)
+    failure = Failure.model_validate(text_clean(failure.model_dump()))
     job = attempt.job
     cancelled = failure.kind == "cancelled" or job.cancel_requested
     state_swap(
@@ -123,11 +125,18 @@ def attempt_give_back(*, token: UUID) -> None:
     _job_requeue(job, kind="", reason=reason)
 
 
-def attempt_lose(*, attempt: Attempt, reason: str) -> bool:
-    """The worker is gone or cut off: the job waits for another.  False when another was first."""
-    if not state_swap(attempt, to="lost", legal=ATTEMPT_STATES, ended_at=timezone.now(), reason=reason):
-        return False
+@transaction.atomic
+def attempt_lose(*, attempt: Attempt, reason: str, expired_at: datetime | None = None) -> bool:
+    """The worker is gone or cut off: the job waits for another.  False when another was first.
+
+    With `expired_at` only if the lease had run out by then: a heartbeat may just have renewed it.
+    The job is locked before its attempt, as everywhere: two orders would deadlock.
+    """
     job = Job.objects.select_for_update().get(pk=attempt.job_id)
+    attempt.refresh_from_db(fields=["state", "lease_expires_at"])
+    if attempt.state != "running" or (expired_at and attempt.lease_expires_at >= expired_at):
+        return False
+    state_swap(attempt, to="lost", legal=ATTEMPT_STATES, ended_at=timezone.now(), reason=reason)
     _job_requeue(job, kind="killed", reason=reason)
     return True
 

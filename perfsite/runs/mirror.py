@@ -15,14 +15,14 @@ from pathlib import Path
 from perfsite.core.errors import RepositoryError
 from perfsite.runs.commits import Commit
 
-_FETCH_SECONDS = 120.0
+_FETCH_SECONDS = 600.0
 _READ_SECONDS = 30.0
 _SHA = re.compile(r"^[0-9a-f]{40,64}$")
 # no prompts, no hooks, no helpers that run commands
 _ENVIRONMENT = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_ALLOW_PROTOCOL": "https:ssh:file:git",
+    "GIT_ALLOW_PROTOCOL": "https:http:ssh:file:git",
     "LC_ALL": "C",
 }
 _SAFE = ("-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never", "-c", "safe.directory=*")
@@ -39,22 +39,28 @@ class Mirror:
         self.path = folder / f"{hashlib.sha256(repo.encode()).hexdigest()[:24]}.git"
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the mirror alone: git refuses two fetches of the same refs at once."""
+    def claimed(self) -> Iterator[bool]:
+        """Hold the mirror alone; False at once when somebody else does."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
 
     def fetch(self) -> None:
-        """Bring every branch here; branches deleted at the origin go."""
-        with self.locked():
-            if not (self.path / "HEAD").exists():
-                self._git("init", "--quiet", "--bare", str(self.path), inside=False)
-            self._git(
-                "fetch", "--quiet", "--prune", "--no-tags", "--end-of-options", self.repo,
-                "+refs/heads/*:refs/heads/*", seconds=_FETCH_SECONDS,
-            )  # fmt: skip
+        """Bring every branch here; branches deleted at the origin go.  Call it inside `claimed`."""
+        if not (self.path / "HEAD").exists():
+            self._git("init", "--quiet", "--bare", str(self.path), inside=False)
+        # what a killed git left: nobody else writes here now
+        for stale in (*self.path.rglob("*.lock"), *self.path.glob("objects/pack/tmp_*")):
+            stale.unlink(missing_ok=True)
+        self._git(
+            "fetch", "--quiet", "--prune", "--no-tags", "--end-of-options", self.repo,
+            "+refs/heads/*:refs/heads/*", seconds=_FETCH_SECONDS,
+        )  # fmt: skip
 
     def line(self, branch: str) -> list[str]:
         """The first-parent line of a branch, the oldest commit first; empty when the branch is gone."""
@@ -65,29 +71,18 @@ class Mirror:
 
     def commits(self, shas: Sequence[str]) -> dict[str, Commit]:
         """What git knows of these commits; unknown ones are absent."""
-        known = [sha for sha in shas if self.has(sha)]
+        asked = "\n".join(f"{sha}^{{commit}}" for sha in shas if _SHA.match(sha)).encode()
+        answers = self._run("cat-file", "--batch-check=%(objecttype) %(objectname)", given=asked)
+        words = [line.split() for line in answers.stdout.decode(errors="replace").splitlines()]
+        known = [answer[1] for answer in words if len(answer) == 2 and answer[0] == "commit"]
         if not known:
             return {}
-        form = "%H%x1f%P%x1f%an%x1f%ae%x1f%cI%x1f%s%x1e"
-        text = self._git("show", "--no-patch", f"--format={form}", "--end-of-options", *known)
-        records = (record.strip("\n").split("\x1f") for record in text.split("\x1e") if record.strip())
-        return {
-            sha: Commit(
-                sha=sha,
-                parents=tuple(parents.split()),
-                author_name=name,
-                author_email=email,
-                committed_at=datetime.fromisoformat(when),
-                subject=subject,
-            )
-            for sha, parents, name, email, when, subject in records
-        }
-
-    def has(self, sha: str) -> bool:
-        """Whether the commit is here."""
-        if not _SHA.match(sha):
-            return False
-        return self._run("cat-file", "-e", f"{sha}^{{commit}}").returncode == 0
+        # a commit's text can hold every character but NUL
+        form = "%x00".join(("%H", "%P", "%an", "%ae", "%cI", "%s", ""))
+        fields = self._git("show", "--no-patch", f"--format={form}", "--end-of-options", *known).split("\0")
+        rows = zip(*[iter(fields)] * 6, strict=False)
+        commits = (_commit_read(*(text.strip("\n") for text in row)) for row in rows)
+        return {commit.sha: commit for commit in commits}
 
     def changed(self, commit: Commit) -> list[str]:
         """The paths a commit changed against its first parent; all its paths when it is the first."""
@@ -96,20 +91,25 @@ class Mirror:
         names = self._git("diff", "--name-only", "--no-renames", "-z", commit.parents[0], commit.sha)
         return names.split("\0")[:-1]
 
-    def file(self, sha: str, path: str) -> bytes | None:
-        """A file's bytes at a commit, None when it is not there."""
+    def file(self, sha: str, path: str, *, limit: int) -> bytes | None:
+        """A file's bytes at a commit, one byte over `limit` at most; None when it is not there."""
+        size = self._run("cat-file", "-s", f"{sha}:{path}")
+        if size.returncode:
+            return None
+        if int(size.stdout) > limit:  # never read: it may be larger than the memory
+            return b" " * (limit + 1)
         answer = self._run("cat-file", "blob", f"{sha}:{path}")
         return answer.stdout if answer.returncode == 0 else None
 
     def _run(
-        self, *arguments: str, inside: bool = True, seconds: float = _READ_SECONDS
+        self, *arguments: str, inside: bool = True, seconds: float = _READ_SECONDS, given: bytes = b""
     ) -> subprocess.CompletedProcess[bytes]:
         where = ("--git-dir", str(self.path)) if inside else ()
         environment = {**os.environ, **_ENVIRONMENT}
         try:
             return subprocess.run(
                 ["git", *_SAFE, *where, *arguments],
-                env=environment, capture_output=True, timeout=seconds, check=False,
+                env=environment, input=given, capture_output=True, timeout=seconds, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise RepositoryError(f"git {arguments[0]} of {self.repo} took over {seconds:.0f} s") from None
@@ -122,3 +122,18 @@ class Mirror:
             words = answer.stderr.decode(errors="replace").strip()[-500:]
             raise RepositoryError(f"git {arguments[0]} of {self.repo} failed: {words}")
         return answer.stdout.decode(errors="replace")
+
+
+def _commit_read(sha: str, parents: str, name: str, email: str, when: str, subject: str) -> Commit:
+    try:
+        committed_at = datetime.fromisoformat(when)
+    except ValueError:  # git takes years that no calendar of ours holds
+        committed_at = None
+    return Commit(
+        sha=sha,
+        parents=tuple(parents.split()),
+        author_name=name,
+        author_email=email,
+        committed_at=committed_at,
+        subject=subject,
+    )

@@ -5,20 +5,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import groupby
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from perfsite.core.errors import ConfigError, RepositoryError
 from perfsite.core.publish import wake_on_commit
+from perfsite.core.text import text_clean
 from perfsite.core.transition import state_swap
 from perfsite.runs.commits import Commit
-from perfsite.runs.config import CaseGroup, Config, config_parse
+from perfsite.runs.config import MAX_BYTES, CaseGroup, Config, config_parse
 from perfsite.runs.mirror import Mirror
 from perfsite.runs.models import Build, Job, Project, Run
 from perfsite.runs.selectors import device_classes_known
-from perfsite.runs.services import PRIORITY_BEHIND, PRIORITY_HEAD, build_skip, run_refresh
+from perfsite.runs.services import PRIORITY_BEHIND, PRIORITY_HEAD, build_skip, jobs_cancel, run_refresh
 from perfsite.runs.states import BUILD_STATES
 from workers.messages import WAKE_TASK, queue_name
 
@@ -31,30 +34,49 @@ _RETRY_GIVE_UP = 30  # tries: about a day
 
 
 def builds_plan() -> int:
-    """Plan every received build that is due, branch by branch; returns how many builds were settled."""
-    due = Build.objects.filter(state="received", plan_due_at__lte=timezone.now())
-    branches = sorted(set(due.values_list("project_id", "branch")))
-    return sum(
-        _branch_plan(project=Project.objects.get(pk=project_id), branch=branch)
-        for project_id, branch in branches
-    )
+    """Plan every received build that is due, until none is left; returns how many were settled."""
+    total = 0
+    while settled := sum(_project_plan(project=project) for project in _projects_due()):
+        total += settled
+    return total
 
 
-def _branch_plan(*, project: Project, branch: str) -> int:
-    builds = list(
-        Build.objects.filter(
-            project=project, branch=branch, state="received", plan_due_at__lte=timezone.now()
-        ).order_by("id")
-    )
+def builds_due() -> bool:
+    """Whether a received build waits to be planned."""
+    return _due().exists()
+
+
+def _due() -> QuerySet[Build]:
+    return Build.objects.filter(state="received", plan_due_at__lte=timezone.now())
+
+
+def _projects_due() -> list[Project]:
+    return list(Project.objects.filter(pk__in=_due().values("project_id")).order_by("pk"))
+
+
+def _project_plan(*, project: Project) -> int:
+    """Plan a project's builds, unless somebody else is at it: two at once could undo each other."""
     mirror = Mirror(project.repo, settings.MIRRORS)
-    try:
-        mirror.fetch()
-        line = {sha: number for number, sha in enumerate(mirror.line(branch), start=1)}
-        commits = mirror.commits([build.sha for build in builds])
-    except RepositoryError as error:
-        log.warning("cannot plan %s %s: %s", project.slug, branch, error)
-        _postpone(builds, str(error))
-        return 0
+    with mirror.claimed() as mine:
+        builds = list(_due().filter(project=project).order_by("branch", "id")) if mine else []
+        if not builds:
+            return 0
+        try:
+            mirror.fetch()
+            branches = groupby(builds, key=lambda build: build.branch)
+            return sum(_branch_plan(project, branch, list(rows), mirror) for branch, rows in branches)
+        except RepositoryError as error:
+            log.warning("cannot plan %s: %s", project.slug, error)
+            _postpone(builds, str(error))
+        except Exception:  # one project's oddity must not keep the others from being planned
+            log.exception("planning %s failed", project.slug)
+            _postpone(builds, "planning failed inside the site; its log tells why")
+    return 0
+
+
+def _branch_plan(project: Project, branch: str, builds: Sequence[Build], mirror: Mirror) -> int:
+    line = {sha: number for number, sha in enumerate(mirror.line(branch), start=1)}
+    commits = mirror.commits([build.sha for build in builds])
     line_realign(project=project, branch=branch, line=line)
     settled = 0
     for build in builds:
@@ -92,7 +114,7 @@ def _build_plan(mirror: Mirror, build: Build, commit: Commit, line: dict[str, in
 
 
 def _config_read(mirror: Mirror, sha: str) -> Config:
-    body = mirror.file(sha, CONFIG_NAME)
+    body = mirror.file(sha, CONFIG_NAME, limit=MAX_BYTES)
     if body is None:
         raise ConfigError(f"no {CONFIG_NAME} at the root of the repository; add one (see the README)")
     return config_parse(body)
@@ -146,7 +168,12 @@ def _job(run: Run, group: CaseGroup, config: Config, *, is_head: bool) -> Job:
 
 
 def line_realign(*, project: Project, branch: str, line: dict[str, int]) -> None:
-    """After a force-push: builds that left the branch lose their place and points, the others move."""
+    """After a force-push: builds that left the branch lose their place and points, the others move.
+
+    An empty line is a branch that is gone, not one without commits: what was measured stays.
+    """
+    if not line:
+        return
     placed = Build.objects.filter(project=project, branch=branch, ordinal__isnull=False)
     moved = [
         build
@@ -166,15 +193,16 @@ def line_realign(*, project: Project, branch: str, line: dict[str, int]) -> None
                 Build.objects.filter(pk=build.pk).update(ordinal=line[build.sha])
             else:
                 Build.objects.filter(pk=build.pk).update(state="skipped", reason=reason)
+    jobs_cancel(build_ids=[build.pk for build in moved if build.sha not in line])
 
 
 def _facts_fill(build: Build, commit: Commit) -> None:
     """Git is the truth about a commit; the webhook only told of it first."""
     facts = {
         "parents": list(commit.parents),
-        "subject": commit.subject[:300],
-        "author_name": commit.author_name[:200],
-        "author_email": commit.author_email[:254],
+        "subject": text_clean(commit.subject)[:300],
+        "author_name": text_clean(commit.author_name)[:200],
+        "author_email": text_clean(commit.author_email)[:254],
         "committed_at": commit.committed_at,
     }
     Build.objects.filter(pk=build.pk).update(**facts)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, Max, Q, QuerySet
+from django.db.models import F, Max, Q
 from django.utils import timezone
 
 from perfsite.core.errors import PerfsiteError
@@ -52,7 +52,7 @@ def job_claim(*, worker: Worker) -> Attempt | None:
         for stale in Attempt.objects.filter(worker=worker, state="running").select_related("job"):
             attempt_lose(attempt=stale, reason=f"worker {worker.name} came back without it")
         Worker.objects.filter(pk=worker.pk).update(last_seen=timezone.now())
-        for job_id in _candidates(worker).values_list("pk", flat=True)[:5]:
+        for job_id in _candidates(worker):
             now = timezone.now()
             taken = Job.objects.filter(pk=job_id, state="queued").update(
                 state="running", tries=F("tries") + 1, started_at=now, progress={}, log=""
@@ -62,13 +62,14 @@ def job_claim(*, worker: Worker) -> Attempt | None:
     return None
 
 
-def _candidates(worker: Worker) -> QuerySet[Job]:
+def _candidates(worker: Worker) -> list[int]:
+    """The jobs to try, the best first: one, locked, where rows can be skipped; else a few."""
     jobs = Job.objects.filter(
         Q(pin="") | Q(pin=worker.device_uuid), state="queued", device_class=worker.device_class
     ).order_by("-priority", "id")
     if connection.features.has_select_for_update_skip_locked:
-        return jobs.select_for_update(skip_locked=True)
-    return jobs
+        return list(jobs.select_for_update(skip_locked=True).values_list("pk", flat=True)[:1])
+    return list(jobs.values_list("pk", flat=True)[:5])
 
 
 def _attempt_open(*, job_id: int, worker: Worker) -> Attempt:

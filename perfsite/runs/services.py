@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_slug
 from django.db import transaction
 from django.utils import timezone
 
@@ -18,22 +23,51 @@ from workers.messages import WAKE_TASK, queue_name
 
 # A confirmation is short and ends somebody's wait, so it goes before new heads: the other way
 # round a busy project would never confirm anything.
+_CREDENTIALS = re.compile(r"^[a-z+]+://[^/@]*:[^/@]+@")
+
 PRIORITY_COMPARE = 30
 PRIORITY_HEAD = 20
 PRIORITY_BEHIND = 10
 
 
 def project_add(
-    *, slug: str, repo: str, branch: str = "main", secret: str = "", owner_email: str = "", name: str = ""
+    *,
+    slug: str,
+    repo: str,
+    branch: str = "main",
+    secret: str = "",
+    owner_email: str = "",
+    name: str = "",
+    is_public: bool = False,
 ) -> Project:
-    """Start to watch a repository.
+    """Start to watch a repository; a path on this machine is kept as an absolute one.
 
     Raises:
-        PerfsiteError: the slug is taken.
+        PerfsiteError: the slug is taken, or is none.
     """
+    try:
+        validate_slug(slug)
+    except ValidationError:
+        raise PerfsiteError(
+            f"{slug!r} cannot stand in a URL; use letters, digits, hyphens and underscores"
+        ) from None
     if Project.objects.filter(slug=slug).exists():
         raise PerfsiteError(f"there is a project {slug!r} already; choose another slug")
-    project = Project(slug=slug, name=name or slug, repo=repo, branch=branch, owner_email=owner_email)
+    if _CREDENTIALS.match(repo):
+        raise PerfsiteError(
+            "the repository's URL holds a password or token, and URLs are shown on pages and in logs; "
+            "use SSH, or a git credential helper on the site and the workers"
+        )
+    if Path(repo).expanduser().exists():
+        repo = str(Path(repo).expanduser().resolve())  # git runs in other folders than this command
+    project = Project(
+        slug=slug,
+        name=name or slug,
+        repo=repo,
+        branch=branch,
+        owner_email=owner_email,
+        is_public=is_public,
+    )
     if secret:
         project.webhook_secret = secret
     project.save()
@@ -49,6 +83,10 @@ def builds_receive(*, project: Project, branch: str, commits: Sequence[Commit], 
     Build.objects.bulk_create(rows, ignore_conflicts=True)
     here = Build.objects.filter(project=project, branch=branch)
     here.filter(sha=head, is_head=False).update(is_head=True)
+    # a build that never got its place is planned anew when its commit is pushed again
+    here.filter(
+        sha__in=[commit.sha for commit in commits], state__in=("skipped", "failed"), ordinal=None
+    ).update(state="received", reason="", plan_tries=0, plan_due_at=timezone.now())
     known = {build.sha: build for build in here.filter(sha__in=[commit.sha for commit in commits])}
     wake_on_commit("runs.plan")
     return [known[commit.sha] for commit in commits]
@@ -71,13 +109,18 @@ def _build_row(project: Project, branch: str, commit: Commit, head: str) -> Buil
 def branch_delete(*, project: Project, branch: str) -> None:
     """A branch is gone: what waits to be planned or measured for it is not worth a GPU any more."""
     reason = f"branch {branch} was deleted before this build was measured"
-    with transaction.atomic():
-        Build.objects.filter(project=project, branch=branch, state="received").update(
-            state="skipped", reason=reason
-        )
-        waiting = Job.objects.filter(run__build__project=project, run__build__branch=branch)
-        for job in waiting.filter(state__in=("queued", "running")).select_related("run"):
-            job_cancel(job=job)
+    Build.objects.filter(project=project, branch=branch, state="received").update(
+        state="skipped", reason=reason
+    )
+    builds = Build.objects.filter(project=project, branch=branch)
+    transaction.on_commit(partial(jobs_cancel, build_ids=list(builds.values_list("pk", flat=True))))
+
+
+def jobs_cancel(*, build_ids: Sequence[int]) -> None:
+    """Cancel what waits or runs for these builds, each by itself: two locks at once could deadlock."""
+    open_jobs = Job.objects.filter(run__build_id__in=build_ids, state__in=("queued", "running"))
+    for job in open_jobs.order_by("id"):
+        job_cancel(job=job)
 
 
 def build_skip(*, build: Build, reason: str) -> bool:
@@ -141,15 +184,17 @@ def compare_order(
     return job
 
 
+@transaction.atomic
 def job_cancel(*, job: Job) -> None:
     """Cancel a job: at once when it waits, by asking its worker when it runs; ended ones stay."""
-    with transaction.atomic():
-        if job.state == "queued" and state_swap(
-            job, to="cancelled", legal=JOB_STATES, ended_at=timezone.now(), failure="cancelled by request"
-        ):
-            run_refresh(run_id=job.run_id)
-            return
-        Job.objects.filter(pk=job.pk, state="running").update(cancel_requested=True)
+    fresh = Job.objects.select_for_update().get(pk=job.pk)  # it may have been queued again meanwhile
+    if fresh.state == "queued":
+        state_swap(
+            fresh, to="cancelled", legal=JOB_STATES, ended_at=timezone.now(), failure="cancelled by request"
+        )
+        run_refresh(run_id=fresh.run_id)
+    elif fresh.state == "running":
+        Job.objects.filter(pk=fresh.pk).update(cancel_requested=True)
 
 
 def run_cancel(*, run: Run) -> None:

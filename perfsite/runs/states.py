@@ -7,8 +7,9 @@ from collections.abc import Iterable
 BUILD_STATES: dict[str, frozenset[str]] = {
     "received": frozenset({"planned", "skipped", "failed"}),
     "planned": frozenset({"skipped"}),  # a force-push takes it off the branch
-    "skipped": frozenset({"planned"}),  # a person, or a bisection, asks for it after all
-    "failed": frozenset({"planned", "skipped", "received"}),
+    # pushed again: back on its branch, or after its repository was away for too long
+    "skipped": frozenset({"received"}),
+    "failed": frozenset({"received"}),
 }
 
 JOB_STATES: dict[str, frozenset[str]] = {

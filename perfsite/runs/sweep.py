@@ -6,19 +6,20 @@ import logging
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import transaction
 from django.utils import timezone
 
 from perfsite.core.publish import wake
 from perfsite.runs.lease import attempt_lose
 from perfsite.runs.models import Attempt, Job, SiteStart, Worker
 from perfsite.runs.selectors import device_classes_waiting
+from perfsite.runs.services import PRIORITY_HEAD
 from workers.messages import WAKE_TASK, queue_name
 
 log = logging.getLogger(__name__)
 
 # a worker that is restarted or upgraded is back by then
 _PIN_PATIENCE = timedelta(minutes=10)
+_AGED = timedelta(minutes=30)
 
 
 def site_started() -> None:
@@ -39,10 +40,8 @@ def leases_expire() -> int:
     lost = 0
     for attempt in late.select_related("worker"):
         silence = (now - attempt.heartbeat_at).total_seconds()
-        with transaction.atomic():
-            lost += attempt_lose(
-                attempt=attempt, reason=f"worker {attempt.worker.name} was silent for {silence:.0f} s"
-            )
+        reason = f"worker {attempt.worker.name} was silent for {silence:.0f} s"
+        lost += attempt_lose(attempt=attempt, reason=reason, expired_at=now)
     if lost:
         log.warning("%d lost attempts: their jobs are queued again", lost)
     return lost
@@ -56,9 +55,21 @@ def pins_release() -> int:
     return stuck.update(pin="")
 
 
+def priorities_age() -> int:
+    """Let commits behind a head go with the heads once they waited long; returns how many.
+
+    Heads that keep coming would starve them, and the screen waits for the commits in between.
+    """
+    since = timezone.now() - _AGED
+    behind = Job.objects.filter(state="queued", created_at__lt=since, priority__lt=PRIORITY_HEAD)
+    return behind.update(priority=PRIORITY_HEAD)
+
+
 def workers_wake() -> list[str]:
-    """Wake the workers of every class that has a queued job; returns the classes."""
-    classes = device_classes_waiting()
+    """Wake the workers of every class that has a queued job and a worker to hear it; returns the classes."""
+    since = timezone.now() - _PIN_PATIENCE
+    alive = set(Worker.objects.filter(last_seen__gte=since).values_list("device_class", flat=True))
+    classes = [name for name in device_classes_waiting() if name in alive]
     for device_class in classes:
         wake(WAKE_TASK, queue=queue_name(device_class))
     return classes

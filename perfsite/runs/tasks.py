@@ -6,8 +6,9 @@ from typing import Any
 
 from celery import shared_task
 
-from perfsite.runs.plan import builds_plan
-from perfsite.runs.sweep import leases_expire, pins_release, workers_wake
+from perfsite.core.publish import wake
+from perfsite.runs.plan import builds_due, builds_plan
+from perfsite.runs.sweep import leases_expire, pins_release, priorities_age, workers_wake
 
 
 @shared_task(name="runs.plan")
@@ -18,8 +19,13 @@ def plan(**_: Any) -> None:
 
 @shared_task(name="runs.sweep")
 def sweep(**_: Any) -> None:
-    """Repair: expire leases, plan what was forgotten, wake for what waits."""
+    """Repair: expire leases, free what is stuck, wake for what waits.
+
+    Planning is only woken: a repository that does not answer must hold up nothing else.
+    """
     leases_expire()
     pins_release()
-    builds_plan()
+    priorities_age()
     workers_wake()
+    if builds_due():
+        wake("runs.plan")

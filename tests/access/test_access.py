@@ -45,6 +45,12 @@ def test_renewed_token_ends_the_old_secret():
     assert token_check(secret=new, purposes=frozenset({"worker"}))
 
 
+@pytest.fixture
+def client(client):
+    client.defaults["SERVER_NAME"] = "127.0.0.1"
+    return client
+
+
 def test_login_link_logs_in_once(client):
     path = f"/login/link/{login_link_add()}/?next=/workers/"
     assert client.get(path, REMOTE_ADDR="127.0.0.1").headers["Location"] == "/workers/"
@@ -56,6 +62,13 @@ def test_login_link_logs_in_once(client):
 @pytest.mark.parametrize("address", ["203.0.113.9", "", "garbage"])
 def test_login_link_works_on_this_machine_only(client, address):
     assert client.get(f"/login/link/{login_link_add()}/", REMOTE_ADDR=address).status_code == 403
+    assert LoginLink.objects.get().used_at is None
+
+
+def test_login_link_through_a_proxy_on_this_machine_is_refused(client, settings):
+    settings.ALLOWED_HOSTS = ["perf.example.org"]
+    answer = client.get(f"/login/link/{login_link_add()}/", SERVER_NAME="perf.example.org")
+    assert answer.status_code == 403
     assert LoginLink.objects.get().used_at is None
 
 

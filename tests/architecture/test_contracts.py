@@ -12,14 +12,14 @@ BIN = Path(sys.executable).parent
 
 # each heavy library is imported in its own files only, so that a missing one is one clear message
 HEAVY_HOMES = {
-    "torch": ("benchmarks/",),
+    "torch": ("benchmarks/export.py", "benchmarks/models/", "benchmarks/precision.py", "benchmarks/runners/"),
     "transformers": ("benchmarks/models/",),
-    "onnx": ("benchmarks/",),
-    "onnxscript": ("benchmarks/",),
-    "onnxruntime": ("benchmarks/runners/", "benchmarks/precision"),
+    "onnx": ("benchmarks/models/",),
+    "onnxscript": ("benchmarks/export.py",),
+    "onnxruntime": ("benchmarks/runners/",),
     "tensorrt": ("benchmarks/runners/tensorrt",),
     "tensorrt_rtx": ("benchmarks/runners/tensorrt",),
-    "pynvml": ("benchmarks/nvml.py", "workers/nvml.py"),
+    "pynvml": ("benchmarks/nvml.py",),
 }
 # what the site, a poll-only worker and `python -m benchmarks list` must start with
 LIGHT = (

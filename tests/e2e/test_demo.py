@@ -8,7 +8,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def test_demo_finds_exactly_what_was_planted(tmp_path):
-    service = Service(tmp_path)
+    service = Service(tmp_path, short_terms=False)
     try:
         answer = service.run("demo", "--exit", "--port", "8720", timeout=800)
     finally:

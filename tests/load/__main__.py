@@ -1,6 +1,6 @@
 """How quick the intake and the claim are: starts a service of its own, on loopback, and prints a table.
 
-    python -m tests.load [--rate 50] [--seconds 30] [--pushes 20] [--json]
+    python -m tests.load [--rate 50] [--seconds 30] [--pushes 100] [--json]
 
 Webhooks are sent open-loop: each at its time, whether or not the one before was answered, and the
 wait is counted from that time.  Claims are timed one push at a time, with an idle queue.
@@ -90,11 +90,11 @@ def main() -> None:
     )
     parser.add_argument("--rate", type=float, default=50.0)
     parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--pushes", type=int, default=20)
+    parser.add_argument("--pushes", type=int, default=100)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        service = Service(Path(folder))
+        service = Service(Path(folder), short_terms=False)
         try:
             service.up()
             service.token = service.manage("token", "add", "load", "--purpose", "read").strip()

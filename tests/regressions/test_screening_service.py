@@ -365,3 +365,11 @@ def test_what_a_comparison_told_besides_answers_a_later_suspicion(project):
     assert (late.build.ordinal, late.state, late.job) == (slow, "settled", asked)
     assert Job.objects.filter(kind="compare").count() == 1
     assert Incident.objects.get().regressions.count() == 2
+
+
+def test_build_that_left_its_branch_holds_no_suspicion_open(slowed):
+    Job.objects.filter(kind="compare").delete()
+    Build.objects.filter(pk=Suspicion.objects.get().build_id).update(ordinal=None)
+    reports_screen()
+    assert Suspicion.objects.get().state == "settled"
+    assert "left its branch" in Verdict.objects.get(stage="confirmation").sentence

@@ -1,13 +1,16 @@
 """A report becomes rows exactly once, or not at all."""
 
+import hashlib
 import uuid
 from datetime import timedelta
 
 import pytest
+from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from benchmarks.report import Remark
 from perfsite.core.errors import SupersededError
+from perfsite.results.artifacts import DigestMismatchError, artifact_store
 from perfsite.results.models import Artifact, Environment, Measurement, Report, Series
 from perfsite.results.services import ReportMismatchError, report_store
 from perfsite.results.signals import report_stored
@@ -128,3 +131,33 @@ def test_build_off_the_line_has_a_report_but_no_points(job):
     send(claim(worker_make()), report_make(job, VALUES))
     assert Report.objects.count() == 1
     assert not Measurement.objects.exists()
+
+
+def test_reasons_with_nul_are_stored_without_it(job):
+    body = report_make(job, VALUES)
+    torn = [outcome.model_copy(update={"reason": "a \0 b"}) for outcome in body.outcomes]
+    send(claim(worker_make()), body.model_copy(update={"outcomes": tuple(torn)}))
+    assert {outcome["reason"] for outcome in Report.objects.get().outcomes} == {"a  b"}
+
+
+def test_torn_file_of_an_earlier_write_is_not_trusted(job, tmp_path):
+    content = b"x" * 1000
+    digest = hashlib.sha256(content).hexdigest()
+    torn = tmp_path / digest[:2] / digest
+    torn.parent.mkdir()
+    torn.write_bytes(content[:10])
+    attempt = claim(worker_make())
+    assert artifact_store(attempt=attempt, name="model.onnx", kind="onnx", content=ContentFile(content))
+    assert Artifact.objects.get().file.read() == content
+
+
+def test_file_of_a_lost_attempt_is_replaced(job):
+    first = claim(worker_make("w1"))
+    artifact_store(attempt=first, name="job.txt", kind="log", content=ContentFile(b"first"))
+    Attempt.objects.update(lease_expires_at=timezone.now() - timedelta(hours=1))
+    leases_expire()
+    second = claim(worker_make("w2"))
+    artifact_store(attempt=second, name="job.txt", kind="log", content=ContentFile(b"second"))
+    assert Artifact.objects.get().file.read() == b"second"
+    with pytest.raises(DigestMismatchError, match="another file"):
+        artifact_store(attempt=second, name="job.txt", kind="log", content=ContentFile(b"third"))

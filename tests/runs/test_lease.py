@@ -9,8 +9,8 @@ from django.utils import timezone
 from perfsite.core.errors import SupersededError
 from perfsite.runs import lease
 from perfsite.runs.models import Attempt, Job, SiteStart
-from perfsite.runs.services import job_again, job_cancel
-from perfsite.runs.sweep import leases_expire, site_started
+from perfsite.runs.services import PRIORITY_BEHIND, PRIORITY_HEAD, job_again, job_cancel
+from perfsite.runs.sweep import leases_expire, priorities_age, site_started
 from tests.factories import build_make, claim, job_make, project_make, worker_make
 from workers.messages import Failure, Progress
 
@@ -149,3 +149,34 @@ def test_done_is_for_ever(job):
     assert not job_again(job=job)
     with pytest.raises(SupersededError, match="reported"):
         lease.attempt_fail(token=attempt.token, failure=Failure(kind="model", message="late"))
+
+
+def test_lease_renewed_meanwhile_is_not_expired(job):
+    attempt = claim(worker_make())
+    assert not lease.attempt_lose(attempt=attempt, reason="silent", expired_at=timezone.now())
+    assert lease.attempt_lose(attempt=attempt, reason="gone")
+
+
+def test_cancel_decides_on_the_state_of_now(job):
+    seen = Job.objects.get(pk=job.pk)
+    attempt = claim(worker_make())
+    seen.refresh_from_db()
+    lease.attempt_give_back(token=attempt.token)  # queued again, and the canceller saw it running
+    job_cancel(job=seen)
+    job.refresh_from_db()
+    assert job.state == "cancelled"
+
+
+def test_text_no_database_can_hold_is_stored_without_it(job):
+    attempt = claim(worker_make())
+    failure = Failure(kind="model", message="zero \0 here", log="\0log")
+    lease.attempt_fail(token=attempt.token, failure=failure)
+    job.refresh_from_db()
+    assert (job.failure, job.log) == ("zero  here", "log")
+
+
+def test_commits_behind_a_head_do_not_wait_for_ever(job):
+    Job.objects.update(priority=PRIORITY_BEHIND, created_at=timezone.now() - timedelta(hours=1))
+    assert priorities_age() == 1
+    job.refresh_from_db()
+    assert job.priority == PRIORITY_HEAD

@@ -1,11 +1,14 @@
 """From commits in a real git repository to queued jobs."""
 
+import os
 import subprocess
 
 import pytest
 
+from perfsite.core.errors import PerfsiteError
 from perfsite.results.models import Measurement, Series
 from perfsite.runs.commits import Commit
+from perfsite.runs.mirror import Mirror
 from perfsite.runs.models import Build, Job
 from perfsite.runs.plan import builds_plan
 from perfsite.runs.services import PRIORITY_BEHIND, PRIORITY_HEAD, builds_receive
@@ -198,3 +201,117 @@ def test_option_like_repository_is_no_option(project):
     builds_plan()
     assert Build.objects.get().state == "received"
     assert "failed" in Build.objects.get().reason
+
+
+def test_odd_bytes_in_a_commit_hold_nothing_up(project, repository):
+    repository.commit("one", perfsite_DOT_toml=CONFIG)
+    odd = repository.commit("sub\x1fject \x1e here", a="2")
+    repository.git("config", "user.name", "A\x1fda")
+    (repository.path / "a").write_text("3")
+    repository.git("add", "-A")
+    subprocess.run(
+        ["git", "commit", "-q", "-m", "the far future"],
+        cwd=repository.path, check=True, env={**os.environ, "GIT_COMMITTER_DATE": "@253402300800 +0000"},
+    )  # fmt: skip
+    future = repository.git("rev-parse", "HEAD")
+    push(project, odd, future)
+    assert builds_plan() == 2
+    assert Build.objects.get(sha=odd).subject == "sub\x1fject \x1e here"
+    assert Build.objects.get(sha=future).state == "planned"
+
+
+def test_one_project_that_breaks_keeps_no_other_from_being_planned(
+    project, repository, tmp_path, monkeypatch
+):
+    broken = project_make(slug="a-first", repo=project.repo + "/.git")
+    sha = repository.commit("one", perfsite_DOT_toml=CONFIG)
+    push(broken, sha)
+    push(project, sha)
+    whole = Mirror.line
+
+    def line(self, branch):
+        if self.repo == broken.repo:
+            raise ValueError("something nobody thought of")
+        return whole(self, branch)
+
+    monkeypatch.setattr(Mirror, "line", line)
+    builds_plan()
+    assert Build.objects.get(project=project).state == "planned"
+    waits = Build.objects.get(project=broken)
+    assert (waits.state, waits.plan_tries) == ("received", 1)
+    assert "its log tells why" in waits.reason
+
+
+def test_huge_config_is_refused_unread(project, repository):
+    sha = repository.commit("one", perfsite_DOT_toml="#" * 300_000)
+    push(project, sha)
+    builds_plan()
+    assert Build.objects.get().state == "failed"
+    assert "KiB" in Build.objects.get().reason or "bytes" in Build.objects.get().reason
+
+
+def test_left_over_lock_of_a_killed_git_is_removed(project, repository):
+    push(project, repository.commit("one", perfsite_DOT_toml=CONFIG))
+    builds_plan()
+    (mirror,) = (repository.path.parent / "mirrors").glob("*.git")
+    (mirror / "packed-refs.lock").touch()
+    (mirror / "shallow.lock").touch()
+    sha = repository.commit("two", a="2")
+    push(project, sha)
+    builds_plan()
+    assert Build.objects.get(sha=sha).state == "planned"
+
+
+def test_mirror_that_somebody_else_works_on_is_left_alone(project, repository, settings):
+    push(project, repository.commit("one", perfsite_DOT_toml=CONFIG))
+    with Mirror(project.repo, settings.MIRRORS).claimed() as mine:
+        assert mine
+        assert builds_plan() == 0
+    assert builds_plan() == 1
+
+
+def test_commit_that_comes_back_is_measured_again(project, repository):
+    base = repository.commit("one", perfsite_DOT_toml=CONFIG)
+    first = repository.commit("two", a="2")
+    push(project, base, first)
+    builds_plan()
+    repository.git("reset", "-q", "--hard", base)
+    other = repository.commit("another two", a="3")
+    push(project, other)
+    builds_plan()
+    assert Build.objects.get(sha=first).state == "skipped"
+    assert {job.state for job in Job.objects.filter(run__build__sha=first)} == {"cancelled"}
+    repository.git("reset", "-q", "--hard", first)
+    push(project, first)
+    builds_plan()
+    back = Build.objects.get(sha=first)
+    assert (back.state, back.ordinal) == ("planned", 2)
+    assert Build.objects.get(sha=other).ordinal is None
+    assert Job.objects.filter(run__build=back, state="queued").exists()
+
+
+def test_deleted_branch_keeps_what_was_measured(project, repository):
+    sha = repository.commit("one", perfsite_DOT_toml=CONFIG)
+    push(project, sha)
+    builds_plan()
+    repository.git("checkout", "-q", "-b", "elsewhere")
+    repository.git("branch", "-q", "-D", "main")
+    push(project, "c" * 40)
+    builds_plan()
+    assert Build.objects.get(sha=sha).ordinal == 1
+
+
+@pytest.mark.parametrize("repo", ["https://ada:secret@forge.example/a/b.git", "https://x:t@forge/a"])
+def test_repository_with_a_secret_in_its_url_is_refused(db, repo):
+    with pytest.raises(PerfsiteError, match="credential helper"):
+        project_make(repo=repo)
+
+
+def test_slug_that_no_url_can_hold_is_refused(db):
+    with pytest.raises(PerfsiteError, match="cannot stand in a URL"):
+        project_make(slug="my repo")
+
+
+def test_relative_path_is_kept_as_an_absolute_one(db, repository, monkeypatch):
+    monkeypatch.chdir(repository.path.parent)
+    assert project_make(repo="models").repo == str(repository.path)

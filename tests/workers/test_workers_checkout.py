@@ -123,6 +123,8 @@ def test_half_a_mirror_is_made_again(checkouts: Checkouts, repository: Repositor
     (mirror,) = (tmp_path / "mirrors").glob("*.git")
     (mirror / "HEAD").unlink()
     checkouts.make(repo=str(repository.path), sha=repository.head, target=tmp_path / "two")
+    first, second = (sorted(p.name for p in (tmp_path / name).iterdir()) for name in ("one", "two"))
+    assert first == second != []
 
 
 def test_a_stop_ends_a_fetch_that_hangs(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from perfsite.runs.services import project_add
 
 _SLUG = "demo"
 _LONGEST_SECONDS = 1800.0
+_STOPPED = 130  # what a shell reports for a command ended by Ctrl-C: not done is not right
 _COLOURS = {"regressed": "dark_orange3", "improved": "green", "skipped": "dim", "quiet": "dim"}
 
 
@@ -51,13 +52,11 @@ class Command(BaseCommand):
         try:
             with stop_signals(), home_open(port=options["port"], say=console.log) as home:
                 right = self._demo(home, console)
-                if options["exit"]:
-                    _pages_print(home, console)
-                else:
+                if not options["exit"]:
                     self._serve(home, console)
         except StopRequestedError:
             console.print("stopped")
-            return
+            sys.exit(_STOPPED if options["exit"] else 0)
         except PerfsiteError as error:
             raise CommandError(str(error)) from None
         if not right:
@@ -65,6 +64,8 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def _demo(self, home: Home, console: Console) -> bool:
+        if not home.workers:
+            raise PerfsiteError("no worker joined, so nothing can be measured; the reason stands above")
         started = time.monotonic()
         repository = Path(settings.DATA) / "demo" / "pocket-models"
         made = repository_make(repository)

@@ -24,12 +24,16 @@ class Command(BaseCommand):
         add.add_argument("--repo", required=True, help="a URL or a path git can fetch from")
         add.add_argument("--secret", default="", help="the webhook's secret (default: a random one)")
         add.add_argument("--branch", default="main", help="the branch that is always watched")
+        add.add_argument(
+            "--public", action="store_true", dest="is_public", help="readable without a login or a token"
+        )
         add.add_argument("--owner-email", default="", help="who hears of it when the author is unknown")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do it and print where to point the forge's webhook."""
         embedded_migrate()
-        wanted = {name: options[name] for name in ("slug", "repo", "secret", "branch", "owner_email")}
+        names = ("slug", "repo", "secret", "branch", "owner_email", "is_public")
+        wanted = {name: options[name] for name in names}
         try:
             project = project_add(**wanted)
         except PerfsiteError as error:
