@@ -72,7 +72,7 @@ class Attempt:
         """Do the job; its result goes into the spool and from there home.
 
         Raises:
-            Unreachable: the site is away; the result stays in the spool.
+            Offline: the site is away; the result stays in the spool.
             Refused: the site no longer takes this worker's token; the same.
         """
         token = self.order.token
@@ -100,7 +100,8 @@ class Attempt:
         """What the site is told when the worker, not the job, went wrong: another one may do better."""
         message = f"the worker failed: {type(error).__name__}: {error}"
         failure = self._job.fail("environment", message, retry=True).failure
-        return failure.model_copy(update={"log": f"{failure.log}\n{traceback.format_exc()}"[-60_000:]})
+        log_tail = f"{failure.log}\n{traceback.format_exc()}"[-60_000:]
+        return Failure(kind="environment", message=failure.message, log=log_tail, retry=True)
 
     def _end_stopped(self) -> None:
         reason, token = self._job.pulse.reason, self.order.token

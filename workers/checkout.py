@@ -57,6 +57,7 @@ class Checkouts:
             self._git.run("init", "--quiet", "--bare", ".", folder=mirror, what=f"make a mirror of {repo}")
         if self._has(mirror, f"refs/builds/{sha}"):
             return
+        _sweep(mirror)
         what = f"fetch {sha[:12]} of {repo}"
         try:
             wanted = f"{sha}:refs/builds/{sha}"
@@ -94,3 +95,13 @@ class Checkouts:
                         raise GitError("the job was stopped while another fetched", retry=True) from None
                     time.sleep(POLL_S / 4)
             yield
+
+
+def _sweep(mirror: Path) -> None:
+    """Remove what a killed git left: its locks would fail every later fetch, its packs fill the disk.
+
+    Nothing else writes in the mirror meanwhile, its lock is held.
+    """
+    for pattern in ("**/*.lock", "objects/pack/tmp_*"):
+        for path in list(mirror.glob(pattern)):
+            path.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -17,10 +18,16 @@ from pydantic import BaseModel, ValidationError
 
 from benchmarks.report import ArtifactRef
 from workers.messages import ClaimRequest, Failure, Hello, Order, Progress, ProgressAnswer, Welcome
+from workers.text import json_clean
 
 log = structlog.get_logger(__name__)
 
 Model = TypeVar("Model", bound=BaseModel)
+
+STORE_S = 300.0
+"""How long the site may take to store a report or a file before it answers."""
+LEAVE_S = 2.0
+"""How long such an answer is still waited for once the worker is going away."""
 
 
 class SiteError(Exception):
@@ -29,6 +36,14 @@ class SiteError(Exception):
 
 class Unreachable(SiteError):  # noqa: N818 - the state of the network, not a fault
     """No answer, or one that says "not now" (5xx, 429): the same call may work later."""
+
+
+class Offline(Unreachable):
+    """The site as a whole is away, or the worker is going: no other call would do better now."""
+
+
+class Broken(Unreachable):
+    """The site is there and failed over this very call (500): it may do so again."""
 
 
 class Refused(SiteError):  # noqa: N818 - an answer, not a fault
@@ -54,6 +69,7 @@ class SiteClient:
         self._site = site.rstrip("/")
         self._patience_s = patience_s
         self._hurry = threading.Event()
+        self._store = httpx.Timeout(timeout_s, connect=min(5.0, timeout_s), read=STORE_S)
         self._http = httpx.Client(
             base_url=f"{self._site}/api/v1/",
             headers={"Authorization": f"Bearer {token}"},
@@ -95,7 +111,7 @@ class SiteClient:
         """Send a file; one the site already has is no fault.  Raises: Superseded, Unreachable, Rejected."""
 
         def send() -> httpx.Response:
-            return self._send(
+            return self._send_stored(
                 "PUT",
                 f"attempts/{token}/artifacts/{ref.name}",
                 params={"kind": ref.kind, "sha256": ref.sha256},
@@ -109,14 +125,15 @@ class SiteClient:
         with path.open("rb") as stream:
             while chunk := stream.read(1 << 20):
                 if self._hurry.is_set():
-                    raise Unreachable(f"{path.name} was not sent: the worker is going away")
+                    raise Offline(f"{path.name} was not sent: the worker is going away")
                 yield chunk
 
     def report(self, token: str, body: bytes) -> None:
         """Send a report (JSON).  Raises: Superseded, Unreachable, Rejected."""
-        packed = gzip.compress(body, compresslevel=6, mtime=0)
+        packed = gzip.compress(json_clean(body), compresslevel=6, mtime=0)
         headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
-        self._repeat(lambda: self._send("POST", f"attempts/{token}/report", content=packed, headers=headers))
+        path = f"attempts/{token}/report"
+        self._repeat(lambda: self._send_stored("POST", path, content=packed, headers=headers))
 
     def failure(self, token: str, body: Failure) -> None:
         """Tell that the job could not be done.  Raises: Superseded, Unreachable, Rejected."""
@@ -127,15 +144,34 @@ class SiteClient:
         self._send("POST", f"attempts/{token}/give-back", json={}, timeout=2.0)
 
     def _post(self, path: str, body: BaseModel) -> httpx.Response:
-        return self._send(
-            "POST", path, content=body.model_dump_json(), headers={"Content-Type": "application/json"}
-        )
+        content = json_clean(body.model_dump_json().encode())
+        return self._send("POST", path, content=content, headers={"Content-Type": "application/json"})
+
+    def _send_stored(self, method: str, path: str, **options: object) -> httpx.Response:
+        """`_send` with time for the site to store it, from another thread: a worker that goes leaves it."""
+        answer: Future[httpx.Response] = Future()
+
+        def send() -> None:
+            try:
+                answer.set_result(self._send(method, path, timeout=self._store, **options))
+            except BaseException as error:  # whatever it is, it belongs to the caller
+                answer.set_exception(error)
+
+        threading.Thread(target=send, name="store", daemon=True).start()
+        leave_at = float("inf")
+        while not wait((answer,), timeout=0.1).done:
+            if self._hurry.is_set():
+                leave_at = min(leave_at, time.monotonic() + LEAVE_S)
+            if time.monotonic() > leave_at:
+                raise Offline(f"{self._site} has not answered yet, and the worker is going away")
+        return answer.result()
 
     def _send(self, method: str, path: str, **options: object) -> httpx.Response:
         try:
             answer = self._http.request(method, path, **options)  # type: ignore[arg-type]
         except httpx.RequestError as error:
-            raise Unreachable(f"{self._site} does not answer: {type(error).__name__}: {error}") from error
+            kind = Offline if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)) else Unreachable
+            raise kind(f"{self._site} does not answer: {type(error).__name__}: {error}") from error
         if answer.is_success:
             return answer
         raise _refusal(answer)
@@ -173,13 +209,16 @@ _REFUSALS: dict[int, type[SiteError]] = {
     408: Unreachable,
     425: Unreachable,
     429: Unreachable,
+    502: Unreachable,  # these three a proxy says, too, while the site behind it is restarted
+    503: Unreachable,
+    504: Unreachable,
 }
 
 
 def _refusal(answer: httpx.Response) -> SiteError:
     """The exception for an answer that is not a success."""
     status = answer.status_code
-    kind = Unreachable if status >= 500 else _REFUSALS.get(status, Rejected)
+    kind = _REFUSALS.get(status, Broken if status >= 500 else Rejected)
     return kind(_sentence(answer))
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 
 TIMEOUT_S = 600.0
 POLL_S = 0.2
+GRACE_S = 5.0
+"""How long git may take to remove its lock files once it was asked to end."""
 
 _CONFIG = (
     "core.hooksPath=/dev/null",
@@ -68,7 +70,7 @@ class Git:
         Raises:
             GitError: it failed; the message begins with "could not " and `what`.
         """
-        deadline = time.monotonic() + TIMEOUT_S
+        deadline, ended = time.monotonic() + TIMEOUT_S, False
         with subprocess.Popen(
             ["git", *_OPTIONS, *arguments],
             cwd=folder,
@@ -85,17 +87,30 @@ class Git:
                     out, err = process.communicate(timeout=POLL_S)
                     break
                 except subprocess.TimeoutExpired:
-                    if self._stop() or time.monotonic() > deadline:
-                        os.killpg(process.pid, signal.SIGKILL)
+                    if ended := self._stop() or time.monotonic() > deadline:
+                        out, err = _end(process)
+                        break
         if process.returncode != 0:
-            raise _error(process.returncode, err.strip(), what)
+            raise _error(process.returncode, err.strip(), what, ended=ended)
         return out
 
 
-def _error(code: int, said: str, what: str) -> GitError:
-    if code < 0:
-        reason = f"git was ended by signal {-code}: its job was stopped, or it took over {TIMEOUT_S:g} s"
+def _end(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """End git and its helpers, and return what they printed; only SIGTERM lets them remove their locks."""
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        return process.communicate(timeout=GRACE_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        return process.communicate()
+
+
+def _error(code: int, said: str, what: str, *, ended: bool) -> GitError:
+    if ended:  # by its code or not: it may also complain of the helper that was ended beside it
+        reason = f"git was ended: its job was stopped, or it took over {TIMEOUT_S:g} s"
         return GitError(f"could not {what}: {reason}", retry=True)
+    if code < 0:
+        return GitError(f"could not {what}: git was ended by signal {-code}", retry=True)
     lasting = any(words in said.lower() for words in _LASTING)
     return GitError(f"could not {what}: {said[-1500:] or f'git ended with {code}'}", retry=not lasting)
 

@@ -1,17 +1,18 @@
 """What the site and a worker say to each other: queue names, wake-ups, and the bodies of the API.
 
-Both sides import this file and nothing else of each other.  A wake-up names no job: which job a
-worker gets is decided when it claims, by the database.
+Both sides import this file, with `text.py`, and nothing else of each other.  A wake-up names no job:
+which job a worker gets is decided when it claims, by the database.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from benchmarks.cases import Case, ModelSource
+from workers.text import text_clean
 
 PROTOCOL = 1
 WAKE_TASK = "workers.wake"
@@ -40,6 +41,10 @@ def device_class_slug(name: str) -> str:
     """A device's marketing name as a class: `NVIDIA H100 80GB HBM3` -> `h100-80gb-hbm3`."""
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     return slug.removeprefix("nvidia-") or "unknown"
+
+
+Text = Annotated[str, BeforeValidator(text_clean)]
+"""Text that a database can keep."""
 
 
 class _Message(BaseModel):
@@ -116,12 +121,12 @@ class Order(_Message):
 class Progress(_Message):
     """Sent with every heartbeat.  `fraction` is of the whole job; `log` is the newest tail."""
 
-    stage: str = Field(max_length=60)
+    stage: Text = Field(max_length=60)
     fraction: float = Field(ge=0, le=1)
-    message: str = Field(default="", max_length=500)
+    message: Text = Field(default="", max_length=500)
     remaining_s: float | None = None
     telemetry: dict[str, float | None] = {}
-    log: str = Field(default="", max_length=20_000)
+    log: Text = Field(default="", max_length=20_000)
 
 
 class ProgressAnswer(_Message):
@@ -136,7 +141,7 @@ class Failure(_Message):
     machine's fault), false when it cannot (the watched code's fault)."""
 
     kind: FailureKind
-    message: str = Field(max_length=4000)
-    log: str = Field(default="", max_length=60_000)
+    message: Text = Field(max_length=4000)
+    log: Text = Field(default="", max_length=60_000)
     exit_code: int | None = None
     retry: bool = False

@@ -7,6 +7,10 @@ another name and renamed, hence either whole or not there.
     <token>/entry.json      what it is: {"kind": "report" | "failure", "artifacts": [...]}
     <token>/body.json       the report or failure
     <token>/artifacts/*     the files of a report
+    damaged/<token>         an entry that cannot be read, kept for a person to look at
+
+An entry the site does not take now is put off, by itself, so that it holds up neither the others
+nor the next job.
 """
 
 from __future__ import annotations
@@ -15,20 +19,27 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import structlog
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from benchmarks.report import ArtifactRef, Report
-from workers.client import Rejected, SiteClient, Superseded
+from workers.client import Broken, Offline, Rejected, SiteClient, Superseded, Unreachable
 from workers.messages import Failure
 
 log = structlog.get_logger(__name__)
 
 KEEP_S = 14 * 86400.0
 """After this long the site has surely given the job to another attempt."""
+PAUSE_S = 5.0
+LONGEST_PAUSE_S = 3600.0
+BROKEN_TIMES = 5
+"""So often may the site fail over the same entry before it is told that it cannot store it."""
+
+_DAMAGED = "damaged"
 
 
 class Entry(BaseModel):
@@ -38,20 +49,35 @@ class Entry(BaseModel):
     artifacts: tuple[ArtifactRef, ...] = ()
 
 
-class Spool:
-    """The folder of results not yet delivered."""
+@dataclass
+class _Delay:
+    """An entry's next try, on the monotonic clock, and what came of those before."""
 
-    def __init__(self, folder: Path) -> None:
+    due: float = 0.0
+    tries: int = 0
+    broken: int = 0
+
+
+class Spool:
+    """The folder of results not yet delivered; an entry's first pause is `pause_s`, then it doubles."""
+
+    def __init__(self, folder: Path, *, pause_s: float = PAUSE_S) -> None:
         self._folder = folder
+        self._pause_s = pause_s
+        self._delays: dict[str, _Delay] = {}
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # tokens are names here
         for half in folder.glob(".*"):
-            shutil.rmtree(half)
+            _remove(half)
 
     def pending(self) -> list[str]:
         """The tokens of the entries, the oldest first."""
-        return [
-            path.name for path in sorted(self._folder.glob("[!.]*"), key=lambda path: path.stat().st_mtime)
-        ]
+        paths = [path for path in self._folder.glob("[!.]*") if path.name != _DAMAGED]
+        return [path.name for path in sorted(paths, key=lambda path: path.stat().st_mtime)]
+
+    def rest_s(self) -> float:
+        """Seconds until an entry is due, infinite when there is none."""
+        now = time.monotonic()
+        return min((max(0.0, self._due(token) - now) for token in self.pending()), default=float("inf"))
 
     def report_save(self, token: str, report: Report, files: Mapping[str, Path]) -> None:
         """Keep a report and its files (by artifact name; they are moved here)."""
@@ -66,28 +92,32 @@ class Spool:
 
     def _save(self, token: str, entry: Entry, body: str, files: Mapping[str, Path]) -> None:
         half = self._folder / f".{token}"
+        _remove(half)  # from a try that the disk had no room for
         (half / "artifacts").mkdir(parents=True)
         for name, path in files.items():
             shutil.move(path, half / "artifacts" / name)
-        (half / "body.json").write_text(body, encoding="utf-8")
-        (half / "entry.json").write_text(entry.model_dump_json(), encoding="utf-8")
+        _write(half / "body.json", body)
+        _write(half / "entry.json", entry.model_dump_json())
         os.replace(half, self._folder / token)  # noqa: PTH105 - Path.rename would say less: this is atomic
 
     def deliver_all(self, client: SiteClient) -> None:
-        """Send every entry.
+        """Send every entry that is due.
 
         Raises:
-            Unreachable: the site is away; what is left stays for the next call.
+            Offline: the site as a whole is away; what is left stays for the next call.
             Refused: the site no longer takes this worker's token; the same.
         """
         for token in self.pending():
-            self.deliver(client, token)
+            if self._due(token) <= time.monotonic():
+                self.deliver(client, token)
 
     def deliver(self, client: SiteClient, token: str) -> None:
         """Send one entry and forget it; a superseded or too old one is forgotten unsent.
 
+        One the site cannot take now stays and is put off; one that cannot be read is set aside.
+
         Raises:
-            Unreachable: the site is away; the entry stays.
+            Offline: the site as a whole is away; the entry stays.
             Refused: the site no longer takes this worker's token; the entry stays.
         """
         folder = self._folder / token
@@ -95,7 +125,15 @@ class Spool:
             log.warning("a result is dropped, it is too old", attempt=token)
         else:
             try:
-                self._send(client, token, folder)
+                self._send_or_give_up(client, token, folder)
+            except Offline:
+                raise
+            except Unreachable as answer:
+                self._put_off(token, answer)
+                return
+            except (OSError, ValidationError) as error:
+                self._set_aside(token, error)
+                return
             except Superseded as answer:
                 log.warning(
                     "a result is dropped, the attempt was superseded", attempt=token, answer=str(answer)
@@ -103,6 +141,39 @@ class Spool:
             except Rejected as answer:
                 log.warning("a result is dropped, the site rejects it", attempt=token, answer=str(answer))
         shutil.rmtree(folder)
+        self._delays.pop(token, None)
+
+    def _due(self, token: str) -> float:
+        return self._delays.get(token, _Delay()).due
+
+    def _put_off(self, token: str, answer: Unreachable) -> None:
+        delay = self._delays.setdefault(token, _Delay())
+        pause = min(self._pause_s * 2**delay.tries, LONGEST_PAUSE_S)
+        delay.due, delay.tries = time.monotonic() + pause, delay.tries + 1
+        log.warning("a result is put off", attempt=token, seconds=pause, answer=str(answer))
+
+    def _set_aside(self, token: str, error: Exception) -> None:
+        aside = self._folder / _DAMAGED / token
+        aside.parent.mkdir(exist_ok=True)
+        _remove(aside)
+        (self._folder / token).rename(aside)
+        self._delays.pop(token, None)
+        log.error(
+            "a result cannot be read and is set aside", attempt=token, path=str(aside), error=str(error)
+        )
+
+    def _send_or_give_up(self, client: SiteClient, token: str, folder: Path) -> None:
+        """Send the entry; when the site has failed over it too often, tell it that instead."""
+        try:
+            self._send(client, token, folder)
+        except Broken as answer:
+            delay = self._delays.setdefault(token, _Delay())
+            delay.broken += 1
+            if delay.broken < BROKEN_TIMES:
+                raise
+            sentence = f"the site could not store the result in {delay.broken} tries; it answered: {answer}"
+            client.failure(token, Failure(kind="protocol", message=sentence[:4000]))
+            log.warning("a result is dropped, the site cannot store it", attempt=token, answer=str(answer))
 
     def _send(self, client: SiteClient, token: str, folder: Path) -> None:
         entry = Entry.model_validate_json((folder / "entry.json").read_bytes())
@@ -122,3 +193,19 @@ class Spool:
         except Rejected as answer:
             sentence = f"the site does not accept the report: {answer}"
             client.failure(token, Failure(kind="protocol", message=sentence[:4000]))
+
+
+def _write(path: Path, text: str) -> None:
+    """Write and wait for the disk: a rename may outlive a power cut that what was written does not."""
+    with path.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder or file, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

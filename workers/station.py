@@ -104,7 +104,7 @@ class Station:
             self._wake.clear()  # before looking: a wake-up from now on means looking once more
             try:
                 self._work_until_none()
-                pause = self._poll_s
+                pause = min(self._poll_s, self._spool.rest_s())
             except Refused:
                 self.introduce(hello)  # it says in a sentence why, or takes the worker back
                 pause = self._retry_s
@@ -121,9 +121,11 @@ class Station:
             log.warning("the zygote does not start", reason=str(error))
 
     def _work_until_none(self) -> None:
-        self._spool.deliver_all(self._client)
         request = ClaimRequest(worker=self._name, device=self._bench.device)
-        while not self._stopping.is_set() and not self._occupied():
+        while not self._stopping.is_set():
+            self._spool.deliver_all(self._client)
+            if self._stopping.is_set() or self._occupied():
+                return
             order = self._client.claim(request)
             if order is None:
                 return

@@ -28,6 +28,7 @@ from workers.messages import WAKE_TASK, queue_name
 log = logging.getLogger(__name__)
 
 CONFIG_NAME = "perfsite.toml"
+_WAKES_MOST = 8
 _RETRY_FIRST = timedelta(seconds=10)
 _RETRY_LONGEST = timedelta(hours=1)
 _RETRY_GIVE_UP = 30  # tries: about a day
@@ -146,7 +147,8 @@ def _jobs_queue(
             run, _ = Run.objects.get_or_create(build=build, device_class=device_class)
             Job.objects.bulk_create(_job(run, group, config, is_head=build.is_head) for group in groups)
             run_refresh(run_id=run.pk)
-            wake_on_commit(WAKE_TASK, queue=queue_name(device_class))
+            for _ in groups[:_WAKES_MOST]:  # a wake-up is heard by one worker, and several may idle
+                wake_on_commit(WAKE_TASK, queue=queue_name(device_class))
     return True
 
 

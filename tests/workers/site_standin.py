@@ -39,7 +39,10 @@ class Told:
 
 
 class StandIn:
-    """A site on a free port; `orders` are handed out first in, first out."""
+    """A site on a free port; `orders` are handed out first in, first out.
+
+    `broken` has the status of a call that fails, by token and verb: {"<token>/report": 500}.
+    """
 
     def __init__(self, heartbeat_s: float = 0.2) -> None:
         self.heartbeat_s = heartbeat_s
@@ -52,6 +55,8 @@ class StandIn:
         self.refuse_hello: str | None = None
         self.fail_with: int | None = None
         self.reject_reports = False
+        self.broken: dict[str, int] = {}
+        self.store_s = 0.0
         self.forget = False
         self.on_claim: Callable[[], None] = lambda: None
         self.port = 0
@@ -116,6 +121,8 @@ class StandIn:
             return 404, '{"detail": "no such thing"}'
         if match[1] in self.superseded:
             return 410, '{"detail": "the attempt was superseded"}'
+        if status := self.broken.get(f"{match[1]}/{match[2]}"):
+            return status, '{"detail": "the disk of the database is full"}'
         return self._attempt(match[1], match[2].partition("/")[0], match[3], query, body)
 
     def _attempt(
@@ -134,6 +141,7 @@ class StandIn:
         if verb == "report":
             if self.reject_reports:
                 return 422, '{"detail": "this is no report"}'
+            time.sleep(self.store_s)
             told.reports += 1
             told.report = Report.model_validate_json(body)
             return 200, '{"stored": true}'

@@ -144,6 +144,43 @@ def test_a_stop_ends_a_fetch_that_hangs(tmp_path: Path) -> None:
     assert time.monotonic() - started < 3
 
 
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_a_stop_in_the_middle_of_a_pack_spoils_no_later_fetch(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stubborn: bool
+) -> None:
+    """The repository's side hangs while it packs; git holds `shallow.lock` by then."""
+    monkeypatch.setattr("workers.git.GRACE_S", 0.5)
+    hangs, hook = tmp_path / "hangs", tmp_path / "hook"
+    ignore = "trap '' TERM\n" if stubborn else ""
+    hook.write_text(f"#!/bin/sh\n{ignore}touch {hangs}\nsleep 20\nsleep 20\n")
+    hook.chmod(0o755)
+    (tmp_path / ".gitconfig").write_text(f"[uploadpack]\n\tpackObjectsHook = {hook}\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    repo, sha, mirrors = f"file://{repository.path}", repository.head, tmp_path / "mirrors"
+    started = time.monotonic()
+    with pytest.raises(GitError, match="its job was stopped") as caught:
+        Checkouts(mirrors, stop=hangs.exists).make(repo=repo, sha=sha, target=tmp_path / "one")
+    assert caught.value.retry
+    assert time.monotonic() - started < 5
+    assert list(mirrors.glob("*.git/**/*.lock")) == []
+    (tmp_path / ".gitconfig").unlink()
+    assert head_of(Checkouts(mirrors).make(repo=repo, sha=sha, target=tmp_path / "two")) == sha
+
+
+def test_what_a_killed_git_left_in_a_mirror_is_swept(
+    checkouts: Checkouts, repository: Repository, tmp_path: Path
+) -> None:
+    checkouts.make(repo=str(repository.path), sha=repository.head, target=tmp_path / "one")
+    (mirror,) = (tmp_path / "mirrors").glob("*.git")
+    sha = repository.commit("net.py", "changed")
+    (mirror / "objects/pack").mkdir(exist_ok=True)
+    left = [mirror / name for name in ("shallow.lock", f"refs/builds/{sha}.lock", "objects/pack/tmp_pack_x")]
+    for path in left:
+        path.write_text("")
+    assert head_of(checkouts.make(repo=str(repository.path), sha=sha, target=tmp_path / "two")) == sha
+    assert [path for path in left if path.exists()] == []
+
+
 def test_two_workers_may_want_the_same_repository_at_once(repository: Repository, tmp_path: Path) -> None:
     errors: list[Exception] = []
 
