@@ -30,6 +30,12 @@ duration = 0.1
 """
 
 
+_CLAIMED = """
+SELECT claimed_at FROM runs_attempt JOIN runs_job ON runs_job.id = runs_attempt.job_id
+WHERE runs_job.kind = 'measure' ORDER BY runs_attempt.id
+"""
+
+
 def percentiles(seconds: list[float]) -> dict[str, float]:
     p50, p99 = np.percentile(seconds, [50, 99])
     return {
@@ -70,8 +76,8 @@ def claims(service: Service, watched: Watched, pushes: int) -> dict:
         sha = watched.commit(f"{number}", code_DOT_py=str(number))
     with sqlite3.connect(service.data / "perfsite.sqlite3") as database:
         received = _column(database, "SELECT received_at FROM webhooks_delivery ORDER BY id")
-        claimed = _column(database, "SELECT claimed_at FROM runs_attempt ORDER BY id")
-    # one push, one build, one job, one attempt each, in this order
+        claimed = _column(database, _CLAIMED)
+    # one push, one build, one measure job, one attempt each, in this order
     waits = [(late - early).total_seconds() for early, late in zip(received, claimed, strict=True)]
     return {"pushes": len(waits), **percentiles(waits)}
 
@@ -81,7 +87,7 @@ def _column(database: sqlite3.Connection, query: str) -> list[datetime]:
 
 
 def _ended(service: Service, slug: str) -> int:
-    return sum(job["state"] == "done" for job in service.jobs(slug))
+    return sum((job["kind"], job["state"]) == ("measure", "done") for job in service.jobs(slug))
 
 
 def main() -> None:
