@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,15 +40,31 @@ def gpu_count() -> int:
         return 0 if isinstance(nvml, str) else int(nvml.nvmlDeviceGetCount())
 
 
-def gpu_facts(index: int = 0) -> tuple[dict[str, Fact], dict[str, str]]:
-    """Name, uuid, driver, CUDA version, memory (bytes) and clocks (MHz) of one GPU.
+def gpu_visible(devices: str | None) -> str | int:
+    """The GPU CUDA calls number 0, as NVML knows it: a UUID or an index.
 
-    `index` is NVML's, which ignores CUDA_VISIBLE_DEVICES.  The second value says why a fact is None.
+    `devices` is the value of CUDA_VISIBLE_DEVICES, which NVML itself ignores.
+    """
+    first = (devices or "0").split(",")[0].strip()
+    return int(first) if first.isdigit() else first
+
+
+def gpu_facts() -> tuple[dict[str, Fact], dict[str, str]]:
+    """Name, uuid, driver, CUDA version, memory (bytes) and clocks (MHz) of the GPU that is measured.
+
+    The second value says why a fact is None.
     """
     with nvml_open() as nvml:
         if isinstance(nvml, str):
             return {"gpu_name": None}, {"gpu_name": nvml}
-        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        wanted = gpu_visible(os.environ.get("CUDA_VISIBLE_DEVICES"))
+        try:
+            by = (
+                nvml.nvmlDeviceGetHandleByIndex if isinstance(wanted, int) else nvml.nvmlDeviceGetHandleByUUID
+            )
+            handle = by(wanted)
+        except nvml.NVMLError as error:
+            return {"gpu_name": None}, {"gpu_name": f"no GPU {wanted!r} (CUDA_VISIBLE_DEVICES): {error}"}
         readers = {
             "gpu_name": lambda: nvml.nvmlDeviceGetName(handle),
             "gpu_uuid": lambda: nvml.nvmlDeviceGetUUID(handle),

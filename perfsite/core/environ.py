@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -68,12 +70,12 @@ def secret_key(folder: Path) -> str:
     except FileNotFoundError:
         pass
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:  # another process was first: its key is the one
-        return path.read_text().strip()
-    with os.fdopen(descriptor, "w") as file:
+    # whole or not at all: another process that starts now must never read half a key
+    with tempfile.NamedTemporaryFile("w", dir=folder) as file:  # readable by its owner only
         file.write(os.urandom(32).hex())
+        file.flush()
+        with suppress(FileExistsError):  # another process was first: its key is the one
+            os.link(file.name, path)
     return path.read_text().strip()
 
 
