@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.artifacts import Artifact
 from benchmarks.errors import BuildError
+from benchmarks.options import Pairs
 from benchmarks.runners.tensorrt_library import library_import, logger_make
 
 
@@ -29,6 +30,7 @@ def engine_build(
     target: Path,
     example_shapes: tuple[tuple[int, ...], ...],
     batches: tuple[int, ...],
+    options: Pairs = (),
 ) -> EngineBuild:
     """Build the engine of `runner` (`tensorrt` or `tensorrt_rtx`) and write it to `target`.
 

@@ -47,5 +47,9 @@ class CannotRun(BenchmarkError):  # noqa: N818 - a fact about the machine, not a
     kind: ClassVar[ErrorKind] = "environment"
 
 
+class CannotCapture(CannotRun):
+    """The runner cannot record this model as a CUDA graph; the message is the reason."""
+
+
 class MissingLibrary(CannotRun):
     """A library is not installed; the message names the extra that brings it."""

@@ -12,6 +12,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import psutil
+
 from benchmarks.errors import MeasureError
 
 Answer = TypeVar("Answer")
@@ -25,6 +27,16 @@ def native_thread_count() -> int:
     if not tasks.is_dir():
         return 1
     return sum(1 for _ in tasks.iterdir()) - threading.active_count() + 1
+
+
+def process_family() -> set[int]:
+    """This process, its ancestors in the same job and its descendants, by number (Linux)."""
+    own = psutil.Process()
+    return {
+        own.pid,
+        *(child.pid for child in own.children(recursive=True)),
+        *(up.pid for up in own.parents()),
+    }
 
 
 def isolated(call: Callable[..., Answer], *arguments: Any, method: Literal["fork", "spawn"]) -> Answer:

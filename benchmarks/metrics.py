@@ -10,6 +10,7 @@ fewer than ten slower ones, and its value is little more than luck.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -57,6 +58,29 @@ def format_ratio(value: float) -> str:
     return f"{_three_digits(value * 100)} %"
 
 
+def format_joules(value: float) -> str:
+    """Joules for people: `12.3 mJ`."""
+    for factor, unit in ((1.0, "J"), (1e-3, "mJ"), (1e-6, "µJ")):
+        if abs(value) >= factor:
+            return f"{_three_digits(value / factor)} {unit}"
+    return f"{_three_digits(value / 1e-9)} nJ"
+
+
+def format_plain(value: float) -> str:
+    """A number whose unit the title says: `1.23`."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else _three_digits(value)
+
+
+def format_cost(value: float) -> str:
+    """An amount in the currency that the price per GPU-hour was given in: `0.0123`."""
+    return f"{value:,.2f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def format_small(value: float) -> str:
+    """A number that may be tiny: `1.23e-05`."""
+    return f"{value:.3g}"
+
+
 def format_count(value: float) -> str:
     """A count for people: `12,345`."""
     return f"{value:,.0f}"
@@ -81,14 +105,54 @@ _ROWS = (
     Metric("latency_p50", "Latency p50", "s", "lower", 0.03, 0.0, format_seconds),
     Metric("latency_p90", "Latency p90", "s", "lower", 0.04, 0.0, format_seconds, samples=100),
     Metric("latency_p99", "Latency p99", "s", "lower", 0.05, 0.0, format_seconds, samples=1000),
+    Metric("latency_with_copies_p50", "Latency with copies p50", "s", "lower", 0.03, 0.0, format_seconds),
+    Metric("gpu_compute_time_p50", "GPU compute time p50", "s", "lower", 0.01, 0.0, format_seconds),
+    Metric(
+        "gpu_compute_time_p99", "GPU compute time p99", "s", "lower", 0.03, 0.0, format_seconds, samples=1000
+    ),
+    Metric(
+        "gpu_compute_time_cold_p50",
+        "GPU compute time, cold cache, p50",
+        "s",
+        "lower",
+        0.01,
+        0.0,
+        format_seconds,
+    ),
     Metric("cpu_time_p50", "Processor time p50", "s", "lower", 0.03, 0.0, format_seconds),
     Metric("latency_cv", "Latency spread (CV)", "1", None, 0.0, 0.0, format_ratio),
-    Metric("gpu_compute_time_p50", "GPU compute time p50", "s", "lower", 0.01, 0.0, format_seconds),
-    Metric("gpu_compute_time_p99", "GPU compute time p99", "s", "lower", 0.03, 0.0, format_seconds),
+    Metric("gpu_compute_time_cv", "GPU compute time spread (CV)", "1", None, 0.0, 0.0, format_ratio),
     Metric("throughput", "Throughput", "1/s", "higher", 0.03, 0.0, format_rate),
-    # allocators grow by steps: 1 MiB and more in onnxruntime's arena and in glibc's heap
+    Metric("throughput_best", "Throughput at the best batch", "1/s", "higher", 0.03, 0.0, format_rate),
+    Metric("best_batch", "Best batch", "1", None, 0.0, 0.0, format_count),
+    Metric("cost_per_million_samples", "Cost per million samples", "1", "lower", 0.03, 0.0, format_cost),
+    # a server under load
+    Metric(
+        "server_latency_mean", "Server latency mean", "s", "lower", 0.05, 0.0, format_seconds, samples=100
+    ),
+    Metric("server_latency_p99", "Server latency p99", "s", "lower", 0.10, 0.0, format_seconds, samples=1000),
+    Metric("server_error_rate", "Server error rate", "1", "lower", 0.0, 0.001, format_ratio),
+    Metric("server_qps_highest", "Highest QPS within the p99 bound", "1/s", "higher", 0.05, 0.0, format_rate),
+    Metric("server_qps", "Achieved QPS", "1/s", None, 0.0, 0.0, format_rate),
+    Metric("server_queue_depth", "Queue depth mean", "1", None, 0.0, 0.0, format_plain),
+    Metric("server_batch", "Requests run at once, mean", "1", None, 0.0, 0.0, format_plain),
+    # sharing a device
+    Metric("concurrency_slowdown", "Slowdown against one", "1", "lower", 0.05, 0.0, format_plain),
+    Metric("concurrency_throughput", "Throughput of all copies", "1/s", "higher", 0.05, 0.0, format_rate),
+    Metric("mixed_completion_time", "Completion time of both", "s", "lower", 0.05, 0.0, format_seconds),
+    Metric("mixed_slowdown", "Slowdown of this model", "1", "lower", 0.05, 0.0, format_plain),
+    Metric("mixed_slowdown_other", "Slowdown of the other model", "1", "lower", 0.05, 0.0, format_plain),
+    Metric("mixed_overhead", "Scheduling overhead", "s", None, 0.0, 0.0, format_seconds),
+    # memory, each kind by the one who counts it.  Allocators grow by steps: 1 MiB and more in
+    # onnxruntime's arena and in glibc's heap
     Metric("host_peak_memory", "Host peak memory", "B", "lower", 0.03, 2.0**22, format_bytes),
-    Metric("gpu_peak_memory", "GPU peak memory", "B", "lower", 0.01, 2.0**20, format_bytes),
+    Metric("gpu_peak_memory", "GPU peak memory (NVML, process)", "B", "lower", 0.01, 2.0**21, format_bytes),
+    Metric("gpu_allocated_peak", "GPU peak allocated (torch)", "B", "lower", 0.005, 2.0**16, format_bytes),
+    Metric("gpu_reserved_peak", "GPU peak reserved (torch)", "B", "lower", 0.01, 2.0**21, format_bytes),
+    Metric("engine_context_memory", "Engine and context memory", "B", "lower", 0.005, 4096.0, format_bytes),
+    Metric("gpu_fragmentation", "GPU memory reserved and unused", "1", None, 0.0, 0.0, format_ratio),
+    Metric("samples_per_mebibyte", "Samples per second and MiB", "1/s", "higher", 0.05, 0.0, format_plain),
+    # what is decided before the first request
     Metric("parameter_count", "Parameters", "1", "lower", 0.0, 0.0, format_count, exact=True),
     Metric("model_size", "ONNX size", "B", "lower", 0.0, 4096.0, format_bytes, exact=True),
     # timed once a job: only what a person would notice counts
@@ -98,6 +162,58 @@ _ROWS = (
     Metric("engine_build_time", "Engine build time", "s", "lower", 0.25, 1.0, format_seconds),
     Metric("engine_size", "Engine size", "B", "lower", 0.005, 4096.0, format_bytes),
     Metric("engine_layers", "Engine layers", "1", None, 0.0, 0.0, format_count),
+    Metric("rebuild_time_spread", "Build-to-build spread of GPU time", "1", None, 0.0, 0.0, format_ratio),
+    Metric("rebuild_size_spread", "Build-to-build spread of engine size", "1", None, 0.0, 0.0, format_ratio),
+    Metric("cold_start_time", "Start to first answer", "s", "lower", 0.10, 0.1, format_seconds),
+    Metric("eager_load_time", "Eager load", "s", "lower", 0.25, 0.1, format_seconds),
+    Metric("lazy_load_time", "Lazy load", "s", "lower", 0.25, 0.1, format_seconds),
+    Metric("cached_load_time", "Cached load", "s", "lower", 0.25, 0.1, format_seconds),
+    Metric("first_inference_time", "First inference", "s", "lower", 0.25, 0.05, format_seconds),
+    Metric("hot_update_time", "Hot update", "s", "lower", 0.25, 0.05, format_seconds),
+    Metric("loaded_bytes", "Bytes read to load", "B", "lower", 0.01, 4096.0, format_bytes),
+    Metric("recovery_time", "Recovery after a kill", "s", "lower", 0.25, 0.1, format_seconds),
+    # hours
+    Metric("leaks", "Counters that leak", "1", "lower", 0.0, 0.0, format_count, exact=True),
+    Metric("leak_host_heap", "Host heap leak per iteration", "B", None, 0.0, 0.0, format_bytes),
+    Metric("leak_host_resident", "Host resident leak per iteration", "B", None, 0.0, 0.0, format_bytes),
+    Metric("leak_gpu_allocated", "GPU allocated leak per iteration", "B", None, 0.0, 0.0, format_bytes),
+    Metric("leak_gpu_process", "GPU process leak per iteration", "B", None, 0.0, 0.0, format_bytes),
+    Metric("time_to_out_of_memory", "Time to out-of-memory", "s", None, 0.0, 0.0, format_seconds),
+    Metric("soak_drift", "Throughput drift", "1", None, 0.0, 0.0, format_ratio),
+    Metric("soak_iterations", "Soak iterations", "1", None, 0.0, 0.0, format_count),
+    Metric("soak_temperature", "Soak temperature, highest", "°C", None, 0.0, 0.0, format_plain),
+    Metric("soak_power", "Soak power, mean", "W", None, 0.0, 0.0, format_plain),
+    Metric("energy_per_sample", "Energy per sample", "J", "lower", 0.03, 0.0, format_joules),
+    Metric("samples_per_joule", "Samples per joule", "1/J", "higher", 0.03, 0.0, format_plain),
+    Metric("energy_per_sample_net", "Energy per sample above idle", "J", "lower", 0.05, 0.0, format_joules),
+    Metric("idle_power", "Idle power", "W", None, 0.0, 0.0, format_plain),
+    # decoders
+    Metric("time_to_first_token", "Time to first token", "s", "lower", 0.03, 0.0, format_seconds),
+    Metric("inter_token_latency_p50", "Inter-token latency p50", "s", "lower", 0.03, 0.0, format_seconds),
+    Metric(
+        "inter_token_latency_p99",
+        "Inter-token latency p99",
+        "s",
+        "lower",
+        0.05,
+        0.0,
+        format_seconds,
+        samples=1000,
+    ),
+    Metric("tokens_per_second", "Tokens per second", "1/s", "higher", 0.03, 0.0, format_rate),
+    Metric("tokens_per_mebibyte", "Tokens per second and MiB", "1/s", "higher", 0.05, 0.0, format_plain),
+    Metric(
+        "prefix_first_token", "Time to first token, prefix reused", "s", "lower", 0.05, 0.0, format_seconds
+    ),
+    Metric("prefix_hit_rate", "Prefix hit rate", "1", None, 0.0, 0.0, format_ratio),
+    Metric("cost_per_thousand_tokens", "Cost per 1,000 tokens", "1", "lower", 0.03, 0.0, format_cost),
+    Metric("sweep_largest", "Largest size that ran", "1", "higher", 0.0, 0.0, format_count, exact=True),
+    Metric("scaling_speedup", "Speed-up against one GPU", "1", "higher", 0.03, 0.0, format_plain),
+    Metric("scaling_efficiency", "Scaling efficiency", "1", "higher", 0.03, 0.0, format_ratio),
+    # what it computes
+    Metric("accuracy_cosine_distance", "Cosine distance to fp32", "1", "lower", 0.10, 1e-6, format_small),
+    Metric("accuracy_max_abs", "Largest difference to fp32", "1", "lower", 0.10, 1e-6, format_small),
+    Metric("accuracy_top1", "Top-1 agreement with fp32", "1", "higher", 0.0, 0.005, format_ratio),
     Metric("cpu_utilisation", "CPU utilisation", "1", None, 0.0, 0.0, format_ratio),
     Metric("gpu_utilisation", "GPU utilisation", "1", None, 0.0, 0.0, format_ratio),
 )
@@ -105,13 +221,34 @@ _ROWS = (
 METRICS: dict[str, Metric] = {row.name: row for row in _ROWS}
 
 
+EVALUATE = "evaluate"
+_EVALUATE_RELEVANT = 0.005
+
+
+def evaluate_metric(name: str, *, better: Better) -> str:
+    """The metric's name of what a repository's own `evaluate` calls `name`; it says its direction.
+
+    Raises:
+        ValueError: `name` has other signs than letters, digits, `_` and `-`, or more than 40.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", name):
+        raise ValueError(
+            f"{name!r} cannot name a metric: 1 to 40 letters, digits, '_' and '-', a letter or digit first"
+        )
+    return f"{EVALUATE}.{better}.{name}"
+
+
 def metric_get(name: str) -> Metric:
-    """The row called `name`.
+    """The row called `name`, or the row of a repository's own metric, `evaluate.DIRECTION.NAME`.
 
     Raises:
         ValueError: there is no such metric; the message lists the known ones.
     """
-    try:
+    if name in METRICS:
         return METRICS[name]
-    except KeyError:
-        raise ValueError(f"unknown metric {name!r}; known: {', '.join(METRICS)}") from None
+    room, _, rest = name.partition(".")
+    better, _, own = rest.partition(".")
+    if room == EVALUATE and better in ("lower", "higher"):
+        evaluate_metric(own, better=better)  # type: ignore[arg-type]
+        return Metric(name, own, "1", better, _EVALUATE_RELEVANT, 0.0, format_small)  # type: ignore[arg-type]
+    raise ValueError(f"unknown metric {name!r}; known: {', '.join(METRICS)}")

@@ -49,6 +49,17 @@ def gpu_visible(devices: str | None) -> str | int:
     return int(first) if first.isdigit() else first
 
 
+def gpu_handle(nvml: Any) -> Any:
+    """NVML's handle of the GPU that CUDA calls number 0.
+
+    Raises:
+        nvml.NVMLError: there is no such GPU.
+    """
+    wanted = gpu_visible(os.environ.get("CUDA_VISIBLE_DEVICES"))
+    by = nvml.nvmlDeviceGetHandleByIndex if isinstance(wanted, int) else nvml.nvmlDeviceGetHandleByUUID
+    return by(wanted)
+
+
 def gpu_facts() -> tuple[dict[str, Fact], dict[str, str]]:
     """Name, uuid, driver, CUDA version, memory (bytes) and clocks (MHz) of the GPU that is measured.
 
@@ -57,13 +68,10 @@ def gpu_facts() -> tuple[dict[str, Fact], dict[str, str]]:
     with nvml_open() as nvml:
         if isinstance(nvml, str):
             return {"gpu_name": None}, {"gpu_name": nvml}
-        wanted = gpu_visible(os.environ.get("CUDA_VISIBLE_DEVICES"))
         try:
-            by = (
-                nvml.nvmlDeviceGetHandleByIndex if isinstance(wanted, int) else nvml.nvmlDeviceGetHandleByUUID
-            )
-            handle = by(wanted)
+            handle = gpu_handle(nvml)
         except nvml.NVMLError as error:
+            wanted = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
             return {"gpu_name": None}, {"gpu_name": f"no GPU {wanted!r} (CUDA_VISIBLE_DEVICES): {error}"}
         readers = {
             "gpu_name": lambda: nvml.nvmlDeviceGetName(handle),

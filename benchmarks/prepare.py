@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.artifacts import Artifact
 from benchmarks.cases import Case, ModelSource
@@ -43,36 +43,100 @@ class Prepared:
     parameter_count: int | None = None
     export_s: float | None = None
     builds: dict[str, EngineBuild] = field(default_factory=dict)
-    refusals: dict[str, BenchmarkError] = field(default_factory=dict)
+    refusals: dict[Any, BenchmarkError] = field(default_factory=dict)
+    variants: dict[Any, Prepared] = field(default_factory=dict)
 
-    def assets_of(self, runner: str) -> Assets:
-        """The assets as `runner` loads them; its engine is built when it is first asked for.
+    def assets_of(self, case: Case) -> Assets:
+        """The assets as `case.runner` loads them; its engine is built when it is first asked for.
 
         Not before: a builder leaves threads behind, and the memory suite forks.
 
         Raises:
             BenchmarkError: the engine cannot be built; the same error each time.
         """
-        if ROWS[runner].loads != "engine" or self.assets.engine is not None:
-            return self.assets
+        runner, assets = case.runner, replace(self.assets, options=case.runner_options)
+        if ROWS[runner].loads != "engine" or assets.engine is not None:
+            return assets
         if runner in self.refusals:
             raise self.refusals[runner]
         if runner not in self.builds:
             try:
-                self.builds[runner] = self._engine_build(runner)
+                self.builds[runner] = self._engine_build(case)
             except BenchmarkError as error:
                 self.refusals[runner] = error
                 raise
-        return replace(self.assets, engine=self.builds[runner].engine)
+        return replace(assets, engine=self.builds[runner].engine)
 
-    def _engine_build(self, runner: str) -> EngineBuild:
+    def rebuild(self, case: Case) -> EngineBuild:
+        """The engine of `case`, built once more from the same ONNX file, beside the first.
+
+        Raises:
+            BenchmarkError: it cannot be built.
+        """
+        return self._engine_build(case, suffix=".rebuilt")
+
+    def variant(
+        self,
+        case: Case,
+        *,
+        source: ModelSource | None = None,
+        precision: str | None = None,
+        size: int | None = None,
+    ) -> Assets:
+        """The assets that `case.runner` loads, of another model, precision or input size.
+
+        Raises:
+            BenchmarkError: they cannot be made; the same error each time.
+        """
+        base, wants_onnx = self.assets, ROWS[case.runner].loads != "module"
+        key = (source or base.source, precision or base.precision, size)
+        if key == (base.source, base.precision, base.size):
+            return self.assets_of(case)
+        asked = (*key, wants_onnx)
+        if asked in self.refusals:
+            raise self.refusals[asked]
+        if asked not in self.variants:
+            try:
+                self.variants[asked] = self._variant_make(
+                    *key, wants_onnx=wants_onnx, place=len(self.variants)
+                )
+            except BenchmarkError as error:
+                self.refusals[asked] = error
+                raise
+        return self.variants[asked].assets_of(case)
+
+    def _variant_make(
+        self, source: ModelSource, precision: str, size: int | None, *, wants_onnx: bool, place: int
+    ) -> Prepared:
+        made = Prepared(
+            assets=replace(
+                self.assets,
+                source=source,
+                precision=precision,
+                size=size,
+                example=(),
+                onnx=None,
+                engine=None,
+            ),
+            workdir=self.workdir / f"variant{place + 1}",
+            batches=self.batches,
+            journal=self.journal,
+            threads_then=self.threads_then,
+        )
+        made.workdir.mkdir(exist_ok=True)
+        _source_take(made, None, wants_onnx=wants_onnx)
+        return made
+
+    def _engine_build(self, case: Case, suffix: str = "") -> EngineBuild:
+        runner = case.runner
         with self.journal.stage(f"engine-{runner}", ENGINE_WEIGHT, f"ONNX to {runner}"):
             return engine_build(
                 runner=runner,
                 onnx=artifact_required(self.assets.onnx, runner, "an ONNX file"),
-                target=self.workdir / f"model-{self.assets.precision}.{runner}.engine",
+                target=self.workdir / f"model-{self.assets.precision}{suffix}.{runner}.engine",
                 example_shapes=tuple(array.shape for array in self.assets.example),
-                batches=self.batches[runner],
+                batches=self.batches.get(runner, (case.batch,)),
+                options=case.runner_options,
             )
 
     @property
@@ -119,11 +183,15 @@ def sources_prepare(
         journal=journal,
         threads_then=native_thread_count(),
     )
-    if is_module:
+    _source_take(prepared, onnx_cache, wants_onnx=wants_onnx)
+    return prepared
+
+
+def _source_take(prepared: Prepared, onnx_cache: Path | None, *, wants_onnx: bool) -> None:
+    if prepared.assets.source.kind in ("catalogue", "entry"):
         _module_prepare(prepared, onnx_cache, wants_onnx=wants_onnx)
     else:
         _file_take(prepared)
-    return prepared
 
 
 def _is_cached(onnx_cache: Path | None) -> bool:
@@ -149,7 +217,7 @@ def _module_prepare(prepared: Prepared, onnx_cache: Path | None, *, wants_onnx: 
     sources = importlib.import_module("benchmarks.models.source")
     assets = prepared.assets
     with prepared.journal.stage("load", 0.1, assets.source.ref):
-        model: LoadedModel = sources.model_load(assets.source, assets.checkout, assets.precision)
+        model: LoadedModel = sources.model_load(assets.source, assets.checkout, assets.precision, assets.size)
         example = sources.model_try(model, assets.source.ref)
     prepared.assets = replace(assets, example=example)
     prepared.parameter_count = model.parameter_count

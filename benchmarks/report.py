@@ -1,6 +1,8 @@
 """The report: what one job sends home.  Immutable, self-describing, readable for years.
 
 Format history (the newest first):
+    2  2026-11  cases may have options; readings of the GPU, the canary.  A report of format 1 is one of
+                format 2 without them.
     1  2026-11  the first.
 """
 
@@ -14,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from benchmarks.cases import Case, ModelSource
 from benchmarks.metrics import metric_get
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 Fact = str | int | float | bool | None
 
@@ -65,6 +67,27 @@ class Remark(_Frozen):
     case: Case | None = None
 
 
+class Reading(_Frozen):
+    """The state of the GPU while a case was measured, `at_s` seconds after the case began.
+
+    `values` holds Hz, °C, W, joules since the driver was loaded and the driver's throttle bits;
+    a missing one is None, and the environment says why.
+    """
+
+    case: Case | None
+    at_s: float
+    values: dict[str, float | None]
+
+
+class CanaryReading(_Frozen):
+    """The pinned small computation, before or after the job: its time in seconds, on which clock."""
+
+    when: Literal["before", "after"]
+    clock: Literal["cpu", "gpu"]
+    seconds: float = Field(gt=0)
+    n: int = Field(ge=1)
+
+
 class Stage(_Frozen):
     """A step of the job and how long it took, in seconds."""
 
@@ -111,7 +134,7 @@ class Environment(_Frozen):
 class Report(_Frozen):
     """Everything one job learnt."""
 
-    format: Literal[1] = FORMAT
+    format: Literal[1, 2] = FORMAT
     kind: Literal["measure", "compare"] = "measure"
     created_at: datetime
     generator: str
@@ -125,5 +148,7 @@ class Report(_Frozen):
     outcomes: tuple[Outcome, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
+    readings: tuple[Reading, ...] = ()
+    canary: tuple[CanaryReading, ...] = ()
     remarks: tuple[Remark, ...] = ()
     artifacts: tuple[ArtifactRef, ...] = ()

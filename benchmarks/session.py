@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import groupby
 from pathlib import Path
 
+from benchmarks.canary import canary_remarks, canary_time
+from benchmarks.case_runner import WARM_WEIGHT, CaseRunner
 from benchmarks.cases import Case, ModelSource
 from benchmarks.collector import collector_settled
 from benchmarks.device import DeviceKind, device_choose
 from benchmarks.environment import environment_read
-from benchmarks.errors import BuildError, CannotRun, ModelError
 from benchmarks.prepare import ENGINE_WEIGHT, EXPORT_WEIGHT, Prepared, sources_prepare
 from benchmarks.progress import Journal, OnProgress
-from benchmarks.report import Measurement, Outcome, Remark, Report
-from benchmarks.runners.base import Runner
-from benchmarks.runners.table import ROWS, runner_open
-from benchmarks.suites.base import Bench, Findings
-from benchmarks.suites.table import SUITE_ROWS
+from benchmarks.report import CanaryReading, Report
 
 GENERATOR = "benchmarks 1"
-WARM_WEIGHT = 1.4  # a case takes its duration, its warm-up and its load
-
-
-@dataclass
-class _Results:
-    outcomes: list[Outcome] = field(default_factory=list)
-    measurements: list[Measurement] = field(default_factory=list)
-    remarks: list[Remark] = field(default_factory=list)
 
 
 def measure(
@@ -43,6 +30,8 @@ def measure(
     on_progress: OnProgress,
     onnx_cache: Path | None = None,
     device: DeviceKind | None = None,
+    price_per_hour: float | None = None,
+    canary: bool = True,
 ) -> Report:
     """Measure `cases` of one model and precision and report.
 
@@ -50,6 +39,8 @@ def measure(
     `on_progress(stage, fraction, message)` hears of each step.  `onnx_cache` names a file that keeps
     the export between the blocks of one build: taken, its digest checked, where it is there, and
     made where it is not; `export_time` is reported only by the block that exported.
+    `price_per_hour` is of the device, in any currency.  With `canary` a pinned small computation is
+    timed before and after the cases.
 
     Raises:
         ModelError: the model cannot be loaded or its forward raises.
@@ -72,10 +63,14 @@ def measure(
         onnx_cache=onnx_cache,
         journal=journal,
     )
+    results = CaseRunner(prepared, journal, price_per_hour)
     with collector_settled():
-        results = _cases_measure(prepared, cases, journal)
+        before = (canary_time(chosen, "before"),) if canary else ()
+        results.measure_all(cases)
+        after = (canary_time(chosen, "after"),) if canary else ()
+    results.remarks += canary_remarks(before, after)
     journal.finish()
-    return _report_make(source, model, precision, chosen, prepared, results, journal)
+    return _report_make(source, model, precision, chosen, prepared, results, journal, (*before, *after))
 
 
 def measure_block(
@@ -99,6 +94,7 @@ def measure_block(
         workdir=workdir,
         on_progress=on_progress,
         onnx_cache=onnx_cache,
+        canary=False,  # a pair is its own witness of the machine
     )
 
 
@@ -110,86 +106,15 @@ def _cases_check(cases: Sequence[Case], model: str, precision: str) -> None:
             raise ValueError(f"{case.label} is no case of {model} in {precision}")
 
 
-def _cases_measure(prepared: Prepared, cases: Sequence[Case], journal: Journal) -> _Results:
-    results = _Results()
-    for (loaded, runner), group in groupby(
-        sorted(cases, key=_order), key=lambda case: (SUITE_ROWS[case.suite].loaded, case.runner)
-    ):
-        if loaded:
-            _group_measure(prepared, runner, list(group), results, journal)
-            continue
-        for case in group:
-            _case_measure(prepared, case, None, results, journal)
-    return results
-
-
-def _order(case: Case) -> tuple[int, bool, str, int]:
-    """Suites by their rank, and engines last: building one ends the time in which a fork is safe."""
-    return SUITE_ROWS[case.suite].rank, ROWS[case.runner].loads == "engine", case.runner, case.batch
-
-
-def _group_measure(
-    prepared: Prepared, runner_name: str, cases: list[Case], results: _Results, journal: Journal
-) -> None:
-    """The cases that share one loaded runner."""
-    try:
-        runner = runner_open(runner_name, prepared.assets_of(runner_name))
-        with runner:
-            for case in cases:
-                _case_measure(prepared, case, runner, results, journal)
-    except ModelError:
-        raise
-    except Exception as error:  # a runner that does not load must not stop the others
-        ended = {outcome.case for outcome in results.outcomes}
-        results.outcomes += [_outcome_of(error, case) for case in cases if case not in ended]
-
-
-def _case_measure(
-    prepared: Prepared, case: Case, runner: Runner | None, results: _Results, journal: Journal
-) -> None:
-    try:
-        assets = prepared.assets_of(case.runner)  # may build an engine, which is a stage of its own
-        with journal.stage(case.suite, case.duration_s * WARM_WEIGHT, case.label):
-            if runner is not None:
-                runner.bind(case.batch)
-            bench = Bench(
-                case=case,
-                assets=assets,
-                runner=runner,
-                parameter_count=prepared.parameter_count,
-                export_s=prepared.export_s,
-                build=prepared.builds.get(case.runner),
-                forkable=prepared.forkable,
-            )
-            findings = SUITE_ROWS[case.suite].measure(bench)
-    except ModelError:
-        raise  # the watched code's fault: the whole job fails with it
-    except Exception as error:  # one failed case must not stop the others
-        results.outcomes.append(_outcome_of(error, case))
-        if isinstance(error, BuildError) and case.suite == "build":
-            refused = Findings(case)
-            refused.add("engine_build_success", 0.0)
-            results.measurements += refused.measurements
-        return
-    results.outcomes.append(Outcome(case=case, status="done"))
-    results.measurements += findings.measurements
-    results.remarks += findings.remarks
-
-
-def _outcome_of(error: Exception, case: Case) -> Outcome:
-    if isinstance(error, CannotRun):
-        return Outcome(case=case, status="skipped", reason=str(error))
-    return Outcome(case=case, status="failed", reason=f"{type(error).__name__}: {error}"[:2000])
-
-
 def _report_make(
     source: ModelSource,
     model: str,
     precision: str,
     device: DeviceKind,
     prepared: Prepared,
-    results: _Results,
+    results: CaseRunner,
     journal: Journal,
+    canary: tuple[CanaryReading, ...],
 ) -> Report:
     onnx, engine = prepared.assets.onnx, prepared.assets.engine
     engines = [build.engine for build in prepared.builds.values()] or ([engine] if engine else [])
@@ -205,6 +130,8 @@ def _report_make(
         stages=tuple(journal.stages),
         outcomes=tuple(results.outcomes),
         measurements=tuple(results.measurements),
+        readings=tuple(results.readings),
+        canary=canary,
         remarks=tuple(results.remarks),
-        artifacts=tuple(artifact.ref() for artifact in prepared.artifacts),
+        artifacts=tuple(artifact.ref() for artifact in (*prepared.artifacts, *results.artifacts)),
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmarks.gauge import Gauge, held_back
+from benchmarks.isolation import process_family
 from benchmarks.load import Load
 from benchmarks.suites.base import Findings
 from benchmarks.timing import FEWEST_SAMPLES, Timing
@@ -12,6 +14,7 @@ TAIL_RATIO = 2.0
 FEW_SAMPLES = 5 * FEWEST_SAMPLES
 DISTURBED_SHARE = 0.05
 OTHERS_SHARE = 0.05
+CLOCK_SHARE = 0.05
 
 
 def timing_remarks(findings: Findings, timing: Timing) -> None:
@@ -66,5 +69,34 @@ def _load_remarks(findings: Findings, load: Load) -> None:
             "cpu-stolen",
             f"the hypervisor gave {load.stolen:.0%} of these cores' time to other machines; "
             "measure on a host of its own, or longer",
+            unstable=True,
+        )
+
+
+def gauge_remarks(findings: Findings, gauge: Gauge) -> None:
+    """What the GPU's own readings say against this case's numbers."""
+    readings = [values for _, values in gauge.readings]
+    reasons = sorted({words for values in readings for words in held_back(values)})
+    if reasons:
+        findings.remark(
+            "throttled",
+            f"the GPU was held back by {' and '.join(reasons)} while this was measured; "
+            "cool it or look at its power supply, and run this again",
+            unstable=True,
+        )
+    clocks = [clock for values in readings if (clock := values.get("sm_clock"))]
+    # the first reading may be of an idle GPU, whose clock is low by design
+    if len(clocks) > 2 and (span := 1 - min(clocks[1:-1]) / max(clocks[1:-1])) > CLOCK_SHARE:
+        findings.remark(
+            "clock-moved",
+            f"the GPU's clock moved by {span:.0%} while this was measured ({min(clocks[1:-1]) / 1e6:.0f} to "
+            f"{max(clocks[1:-1]) / 1e6:.0f} MHz); lock the clocks, or compare only with runs at equal clocks",
+        )
+    foreign = gauge.foreign(process_family())
+    if foreign:
+        findings.remark(
+            "foreign-process",
+            f"other processes computed on the GPU ({', '.join(map(str, sorted(foreign)))}); "
+            "keep them off a GPU that measures, and run this again",
             unstable=True,
         )

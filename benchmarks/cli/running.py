@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks.cases import SUITES, Case, ModelSource
+from benchmarks.cases import DEFAULT_SUITES, Case, ModelSource
 from benchmarks.cli.console import console_make
 from benchmarks.cli.tables import report_print
 from benchmarks.report import Report
@@ -88,7 +88,7 @@ def _measure_shown(
         )
         for runner in dict.fromkeys(options.runner or _DEFAULT_RUNNERS[source.kind])
         for batch in dict.fromkeys(options.batch or [1])
-        for suite in dict.fromkeys(options.suite or SUITES)
+        for suite in dict.fromkeys(options.suite or DEFAULT_SUITES)
     ]
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())

@@ -39,6 +39,34 @@ def example_checked(example: object, where: str) -> tuple[Any, ...]:
     return tuple(tensors)
 
 
+def example_resized(example: tuple[Any, ...], size: int, where: str) -> tuple[Any, ...]:
+    """The example with images of `size` x `size` pixels (dims 2 and 3) or `size` tokens (dim 1).
+
+    Rows and columns of the example are repeated, so that token ids stay in the vocabulary.
+
+    Raises:
+        ModelError: no input has a size: neither images nor token ids.
+    """
+    images = any(tensor.dim() == 4 for tensor in example)
+    axes = (2, 3) if images else (1,)
+    resized = tuple(
+        _repeated(tensor, axes, size) if _is_sized(tensor, images=images) else tensor for tensor in example
+    )
+    if all(after is before for after, before in zip(resized, example, strict=True)):
+        raise ModelError(f"{where}: no input is an image (n, c, h, w) or token ids (n, t), so it has no size")
+    return resized
+
+
+def _is_sized(tensor: Any, *, images: bool) -> bool:
+    return tensor.dim() == 4 if images else tensor.dim() == 2 and not tensor.is_floating_point()
+
+
+def _repeated(tensor: Any, axes: tuple[int, ...], size: int) -> Any:
+    for axis in axes:
+        tensor = tensor.index_select(axis, torch.arange(size) % tensor.shape[axis])
+    return tensor
+
+
 def tensors_batched(example: tuple[Any, ...], batch: int) -> tuple[Any, ...]:
     """`batch` rows per input, the example's rows repeated; contiguous copies."""
     rows = torch.arange(batch) % example[0].shape[0]
@@ -50,3 +78,10 @@ def tensor_array(tensor: Any) -> np.ndarray:
     if tensor.dtype == torch.bfloat16:
         return tensor.contiguous().view(torch.int16).numpy().view(ml_dtypes.bfloat16)
     return tensor.detach().cpu().numpy()
+
+
+def array_tensor(array: np.ndarray) -> Any:
+    """The array as a tensor of the same bits."""
+    if array.dtype.name == "bfloat16":
+        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(array)

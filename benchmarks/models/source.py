@@ -14,7 +14,7 @@ from benchmarks.cases import ModelSource
 from benchmarks.errors import ModelError
 from benchmarks.models.catalogue import catalogue_build
 from benchmarks.models.entry import entry_call
-from benchmarks.models.inputs import example_checked, tensor_array
+from benchmarks.models.inputs import example_checked, example_resized, tensor_array
 from benchmarks.precision import module_cast, tensors_cast
 
 SEED = 0
@@ -34,8 +34,8 @@ class LoadedModel:
         return sum(parameter.numel() for parameter in self.module.parameters())
 
 
-def model_load(source: ModelSource, checkout: Path, precision: str) -> LoadedModel:
-    """Build the module with seeded weights, on the CPU, in `precision`.
+def model_load(source: ModelSource, checkout: Path, precision: str, size: int | None = None) -> LoadedModel:
+    """Build the module with seeded weights, on the CPU, in `precision`, its example resized to `size`.
 
     Raises:
         ModelError: the source is missing, raises, or returns something else than a module and its
@@ -53,6 +53,8 @@ def model_load(source: ModelSource, checkout: Path, precision: str) -> LoadedMod
         raise ModelError(f"{source.ref} is an {source.kind} file, not a torch module")
     module, example = _pair_checked(returned, source.ref)
     tensors = example_checked(example, source.ref)
+    if size is not None:
+        tensors = example_resized(tensors, size, source.ref)
     module = module_cast(module.eval().requires_grad_(False), precision)
     return LoadedModel(module=module, example=tensors_cast(tensors, precision), precision=precision)
 

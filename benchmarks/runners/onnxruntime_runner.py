@@ -68,6 +68,11 @@ class OnnxRuntimeRunner(Runner):
             binding.bind_output(node.name, self.assets.device)
         self._binding = binding
 
+    def feed(self, arrays: tuple[np.ndarray, ...]) -> None:
+        """Bind the arrays in place of the inputs."""
+        for node, array in zip(self._session.get_inputs(), arrays, strict=True):
+            self._binding.bind_ortvalue_input(node.name, self._value(array))
+
     def _value(self, array: np.ndarray) -> Any:
         if array.dtype.name == "bfloat16":
             raw = array.view(np.uint16)
@@ -93,3 +98,9 @@ def _load_error(error: Exception, provider: str) -> CannotRun:
     if "NOT_IMPLEMENTED" in text or "NotImplemented" in type(error).__name__:
         return CannotRun(f"onnxruntime's {provider} has no kernel for this graph: {text}")
     return CannotRun(f"onnxruntime cannot load this graph on {provider}: {text}")
+
+
+class OnnxRuntimeTensorRTRunner(OnnxRuntimeRunner):
+    """The same with the TensorRT execution provider."""
+
+    name: ClassVar[str] = "onnxruntime_tensorrt"

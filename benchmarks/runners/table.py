@@ -23,7 +23,11 @@ class RunnerRow:
 
 ROWS: dict[str, RunnerRow] = {
     "torch": RunnerRow("torch_runner", "TorchRunner", "module", "cpu", "gpu"),
+    "torch_compile": RunnerRow("torch_compile_runner", "TorchCompileRunner", "module", "cpu", "gpu"),
     "onnxruntime": RunnerRow("onnxruntime_runner", "OnnxRuntimeRunner", "onnx", "cpu", "gpu"),
+    "onnxruntime_tensorrt": RunnerRow(
+        "onnxruntime_runner", "OnnxRuntimeTensorRTRunner", "onnx", "gpu", "gpu"
+    ),
     "tensorrt": RunnerRow("tensorrt_runner", "TensorRTRunner", "engine", "gpu", "gpu"),
     "tensorrt_rtx": RunnerRow("tensorrt_runner", "TensorRTRTXRunner", "engine", "rtx", "rtx"),
 }

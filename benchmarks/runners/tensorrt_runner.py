@@ -9,6 +9,7 @@ import torch
 
 from benchmarks.errors import CannotRun, MeasureError
 from benchmarks.models.arrays import arrays_batched
+from benchmarks.models.inputs import array_tensor
 from benchmarks.runners.base import Assets, Runner, artifact_required
 from benchmarks.runners.tensorrt_library import library_import, logger_make
 
@@ -74,9 +75,7 @@ class TensorRTRunner(Runner):
     def bind(self, batch: int) -> None:
         """Inputs of `batch` rows and outputs of the shapes that follow, all on the GPU."""
         names = [self._engine.get_tensor_name(position) for position in range(self._engine.num_io_tensors)]
-        inputs = [
-            name for name in names if self._engine.get_tensor_mode(name) == self._trt.TensorIOMode.INPUT
-        ]
+        inputs = [name for name in names if self._is_input(name)]
         self._tensors = {}
         for name, tensor in zip(inputs, self._rows(inputs, batch), strict=True):
             if not self._context.set_input_shape(name, tuple(tensor.shape)):
@@ -95,7 +94,8 @@ class TensorRTRunner(Runner):
         if self.assets.example:
             arrays = arrays_batched(self.assets.example, batch)
             return tuple(
-                _on_device(array, self._type_of(name)) for name, array in zip(inputs, arrays, strict=True)
+                array_tensor(array).to("cuda", self._type_of(name))
+                for name, array in zip(inputs, arrays, strict=True)
             )
         torch.manual_seed(SEED)
         return tuple(self._rows_make(name, batch) for name in inputs)
@@ -112,6 +112,16 @@ class TensorRTRunner(Runner):
         if dtype.is_floating_point:
             return torch.randn(rows, device="cuda").to(dtype)
         return torch.ones(rows, dtype=dtype, device="cuda")
+
+    def feed(self, arrays: tuple[np.ndarray, ...]) -> None:
+        """Copy the arrays into the bound inputs, on the runner's stream."""
+        inputs = [name for name in self._tensors if self._is_input(name)]
+        with torch.cuda.stream(self._stream):
+            for name, array in zip(inputs, arrays, strict=True):
+                self._tensors[name].copy_(array_tensor(array), non_blocking=True)
+
+    def _is_input(self, name: str) -> bool:
+        return bool(self._engine.get_tensor_mode(name) == self._trt.TensorIOMode.INPUT)
 
     def _type_of(self, name: str) -> Any:
         return _TORCH_TYPES[self._engine.get_tensor_dtype(name).name]
@@ -153,9 +163,3 @@ class TensorRTRTXRunner(TensorRTRunner):
     """The same over TensorRT-RTX."""
 
     name: ClassVar[str] = "tensorrt_rtx"
-
-
-def _on_device(array: np.ndarray, dtype: Any) -> Any:
-    if array.dtype.name == "bfloat16":
-        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16).to("cuda", dtype)
-    return torch.from_numpy(array).to("cuda", dtype)

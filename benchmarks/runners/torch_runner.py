@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
-from benchmarks.errors import CannotRun, ModelError
-from benchmarks.models.inputs import tensors_batched
+from benchmarks.errors import CannotCapture, CannotRun, ModelError
+from benchmarks.gpu.graphs import Captured, graph_capture
+from benchmarks.models.inputs import array_tensor, tensors_batched
 from benchmarks.models.source import model_load
+from benchmarks.precision import matmul_precision_set, torch_checked
 from benchmarks.runners.base import Assets, Runner
 
 
@@ -24,6 +27,8 @@ class TorchRunner(Runner):
         self._example: tuple[Any, ...] = ()
         self._inputs: tuple[Any, ...] = ()
         self._output: Any = None
+        self._stream: Any = None
+        self._captured: Captured | None = None
 
     def load(self) -> None:
         """Build the module in its precision and move it to the device."""
@@ -36,52 +41,121 @@ class TorchRunner(Runner):
                 f"there is a GPU, but torch {torch.__version__} cannot use it; "
                 "install a CUDA build of torch (pip install 'perfsite[gpu]')"
             )
-        model = model_load(self.assets.source, self.assets.checkout, self.assets.precision)
+        torch_checked(self.assets.precision)
+        model = model_load(self.assets.source, self.assets.checkout, self.assets.precision, self.assets.size)
         torch.set_num_threads(self.assets.threads)
-        self._module = model.module.to(self.assets.device)
+        matmul_precision_set(self.assets.precision)
+        self._module = self._prepare(model.module.to(self.assets.device))
         self._example = model.example
+        if self.assets.device == "cuda":
+            self._stream = torch.cuda.Stream()
+            torch.cuda.synchronize()
+
+    def _prepare(self, module: Any) -> Any:
+        """What is called: the module itself."""
+        return module
 
     def bind(self, batch: int) -> None:
         """Inputs of `batch` rows on the device."""
+        self._captured = None
         rows = tensors_batched(self._example, batch)
         self._inputs = tuple(tensor.to(self.assets.device) for tensor in rows)
+        self._synchronize()
 
-    @torch.inference_mode()
+    def feed(self, arrays: tuple[np.ndarray, ...]) -> None:
+        """Copy the arrays into the bound inputs."""
+        with torch.inference_mode(), self._on_stream():
+            for bound, array in zip(self._inputs, arrays, strict=True):
+                bound.copy_(array_tensor(array), non_blocking=True)
+
     def infer(self) -> None:
         """One forward pass; on CUDA it waits for the GPU.
 
         Raises:
             ModelError: the forward pass raised.
         """
+        self.submit()
+        self.wait()
+
+    def submit(self) -> None:
+        """Enqueue one forward pass, or replay its graph.
+
+        Raises:
+            ModelError: the forward pass raised.
+        """
+        if self._captured is not None:
+            self._captured.replay()
+            return
+        with torch.inference_mode(), self._on_stream():
+            self._call()
+
+    def _call(self) -> None:
         try:
             self._output = self._module(*self._inputs)
         except Exception as error:
             raise ModelError(
                 f"{self.assets.source.ref}: forward raised {type(error).__name__}: {error}"
             ) from error
-        if self.assets.device == "cuda":
-            torch.cuda.synchronize()
+
+    def wait(self) -> None:
+        """Return when the stream is idle."""
+        if self._stream is not None:
+            self._stream.synchronize()
+
+    @property
+    def stream(self) -> Any | None:
+        """The stream of all forward passes."""
+        return self._stream
+
+    @property
+    def captured(self) -> bool:
+        """Whether `submit` replays a graph."""
+        return self._captured is not None
+
+    def capture(self) -> None:
+        """Record the forward pass of the bound inputs.
+
+        Raises:
+            CannotCapture: the model does not allow it, or the case switched it off.
+        """
+        if self._stream is None:
+            super().capture()
+        if not self.assets.option("graph", default=True):
+            raise CannotCapture("the case switched CUDA graphs off")
+        with torch.inference_mode():
+            self._captured = graph_capture(self._call, self._stream)
 
     def outputs(self) -> tuple[np.ndarray, ...]:
         """Every tensor the module returned, as float32 where it is floating point."""
+        self.wait()
         found = (self._output,) if isinstance(self._output, torch.Tensor) else tuple(self._output)
         return tuple(_host(tensor) for tensor in found if isinstance(tensor, torch.Tensor))
 
     def memory(self) -> dict[str, int]:
-        """Peak bytes that torch's CUDA allocator gave out and held."""
+        """Bytes that torch's CUDA allocator gave out and held, now and at its peak."""
         if self.assets.device != "cuda":
             return {}
         return {
-            "torch_allocated_peak": int(torch.cuda.max_memory_allocated()),
-            "torch_reserved_peak": int(torch.cuda.max_memory_reserved()),
+            "allocated": int(torch.cuda.memory_allocated()),
+            "reserved": int(torch.cuda.memory_reserved()),
+            "allocated_peak": int(torch.cuda.max_memory_allocated()),
+            "reserved_peak": int(torch.cuda.max_memory_reserved()),
         }
 
     def close(self) -> None:
         """Drop the module and, on CUDA, the allocator's cache."""
-        self._module, self._output = None, None
+        self._module, self._output, self._captured = None, None, None
         self._example, self._inputs = (), ()
-        if self.assets.device == "cuda":
+        if self.assets.device == "cuda" and self._stream is not None:
+            self._stream = None
             torch.cuda.empty_cache()
+
+    def _on_stream(self) -> Any:
+        return nullcontext() if self._stream is None else torch.cuda.stream(self._stream)
+
+    def _synchronize(self) -> None:
+        if self._stream is not None:
+            torch.cuda.synchronize()
 
 
 def _host(tensor: Any) -> np.ndarray:

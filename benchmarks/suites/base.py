@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from benchmarks.cases import Case
+from benchmarks.artifacts import Artifact
+from benchmarks.cases import Case, ModelSource
 from benchmarks.engines import EngineBuild
+from benchmarks.gauge import NO_GAUGE, Gauge
 from benchmarks.metrics import metric_get
+from benchmarks.options import OptionValue
 from benchmarks.report import Measurement, Remark
 from benchmarks.runners.base import Assets, Runner
 from benchmarks.stats import Interval, thinned
+
+
+class Workshop(Protocol):
+    """Where a suite gets what its case's own assets are not: made when asked for, once a job."""
+
+    def variant(
+        self,
+        case: Case,
+        *,
+        source: ModelSource | None = None,
+        precision: str | None = None,
+        size: int | None = None,
+    ) -> Assets:
+        """The assets that `case.runner` loads, of another model, precision or input size.
+
+        Raises:
+            BenchmarkError: they cannot be made; the same error each time.
+        """
+        ...
+
+    def rebuild(self, case: Case) -> EngineBuild:
+        """The engine of `case`, built once more from the same ONNX file.
+
+        Raises:
+            BenchmarkError: it cannot be built.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -21,6 +53,8 @@ class Bench:
     `runner` is loaded and bound to the case's batch for suites that ask for one, else None;
     `parameter_count` is None when the source is no torch module, `export_s` (seconds) when this job
     exported nothing.  `forkable` says that this process may be forked (see `isolation`).
+    `gauge` reads the GPU's state between blocks of samples; `price_per_hour` is of the device, in any
+    currency, None when nobody told.  `workdir` is the job's folder, where a suite may leave files.
     """
 
     case: Case
@@ -30,15 +64,35 @@ class Bench:
     export_s: float | None = None
     build: EngineBuild | None = None
     forkable: bool = False
+    gauge: Gauge = NO_GAUGE
+    price_per_hour: float | None = None
+    workdir: Path = Path()
+    workshop: Workshop | None = None
+
+    @property
+    def shop(self) -> Workshop:
+        """The workshop.
+
+        Raises:
+            ValueError: the session gave none.
+        """
+        if self.workshop is None:
+            raise ValueError(f"suite {self.case.suite} makes files, and this bench has no workshop")
+        return self.workshop
 
 
 @dataclass
 class Findings:
-    """Measurements and remarks of one case, as they are found."""
+    """Measurements, remarks and files of one case, as they are found."""
 
     case: Case
     measurements: list[Measurement] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
+    artifacts: list[Artifact] = field(default_factory=list)
+
+    def at(self, *, batch: int | None = None, **options: OptionValue | None) -> Findings:
+        """Where to put what was found at one point of several: the same lists, the point's case."""
+        return replace(self, case=self.case.at(batch=batch, **options))
 
     def add(self, metric: str, value: float | Interval, samples: np.ndarray | None = None) -> None:
         """One metric's value, in its unit, with its raw samples (n,) where there are some."""

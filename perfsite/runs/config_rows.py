@@ -13,7 +13,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from benchmarks.cases import PRECISIONS, RUNNERS, SUITES, ModelSource
+from benchmarks.cases import DEFAULT_SUITES, PRECISIONS, RUNNERS, SUITES, ModelSource
 from perfsite.runs.globs import glob_compile
 from workers.messages import device_class_slug
 
@@ -124,7 +124,7 @@ class DefaultsTable(Table):
     runners: Filled[Runner] = ("torch", "onnxruntime")
     precisions: Filled[Precision] = ("fp32",)
     batches: Filled[Batch] = (1,)
-    suites: Filled[Suite] = tuple(SUITES)
+    suites: Filled[Suite] = DEFAULT_SUITES
     duration: Seconds = 1.0
 
 

@@ -12,11 +12,19 @@ BIN = Path(sys.executable).parent
 
 # each heavy library is imported in its own files only, so that a missing one is one clear message
 HEAVY_HOMES = {
-    "torch": ("benchmarks/export.py", "benchmarks/models/", "benchmarks/precision.py", "benchmarks/runners/"),
+    "torch": (
+        "benchmarks/export.py",
+        "benchmarks/gpu/",
+        "benchmarks/models/",
+        "benchmarks/parallel/",
+        "benchmarks/precision.py",
+        "benchmarks/quantization/",
+        "benchmarks/runners/",
+    ),
     "transformers": ("benchmarks/models/",),
-    "onnx": ("benchmarks/models/",),
+    "onnx": ("benchmarks/models/", "benchmarks/quantization/"),
     "onnxscript": ("benchmarks/export.py",),
-    "onnxruntime": ("benchmarks/runners/",),
+    "onnxruntime": ("benchmarks/quantization/", "benchmarks/runners/"),
     "tensorrt": ("benchmarks/runners/tensorrt",),
     "tensorrt_rtx": ("benchmarks/runners/tensorrt",),
     "pynvml": ("benchmarks/nvml.py",),

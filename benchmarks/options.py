@@ -1,0 +1,156 @@
+"""What a case may say besides its batch: one row per option, the only list.  Light.
+
+An option belongs to suites (what is measured) or to runners (how it is run), and is part of a
+case's identity: its series is another one.  Options that begin with `provider.` go to the execution
+provider of onnxruntime as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+OptionValue = bool | int | float | str
+Pairs = tuple[tuple[str, OptionValue], ...]
+
+PROVIDER_PREFIX = "provider."
+LONGEST = 80  # characters of a text, so that a series' shape stays readable
+
+
+@dataclass(frozen=True)
+class Option:
+    """One row.  `suites` and `runners` say whom it concerns; a number lies in `low` to `high`."""
+
+    kind: type[bool] | type[int] | type[float] | type[str]
+    meaning: str
+    suites: tuple[str, ...] = ()
+    runners: tuple[str, ...] = ()
+    low: float = 1
+    high: float = 1e6
+    choices: tuple[str, ...] = ()
+
+
+_GPU_RUNNERS = ("torch", "torch_compile", "onnxruntime", "onnxruntime_tensorrt", "tensorrt", "tensorrt_rtx")
+
+OPTIONS: dict[str, Option] = {
+    "graph": Option(bool, "capture a CUDA graph where the runner can; default true", runners=_GPU_RUNNERS),
+    "compile_mode": Option(
+        str,
+        "how hard torch.compile tries",
+        runners=("torch_compile",),
+        choices=("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"),
+    ),
+    "workspace_mib": Option(
+        int, "scratch memory the engine builder may use, in MiB", runners=("tensorrt", "tensorrt_rtx")
+    ),
+    "rebuilds": Option(int, "engines built from the same ONNX, to tell their spread", ("build",), high=20),
+    "largest_batch": Option(
+        int, "double the batch up to this one and find the knee", ("throughput",), high=65536
+    ),
+    "qps": Option(float, "requests per second that arrive, open loop", ("server",), low=1e-3),
+    "p99_bound_ms": Option(
+        float, "find the highest requests per second whose p99 stays below", ("server",), low=1e-3
+    ),
+    "max_batch": Option(int, "requests the server may run at once; default 1", ("server",), high=65536),
+    "max_delay_ms": Option(float, "how long a request may wait for others to join", ("server",), low=0),
+    "streams": Option(int, "copies of the model that run at once", ("concurrency",), high=256),
+    "processes": Option(bool, "copies in processes of their own, not in threads", ("concurrency",)),
+    "other": Option(str, "the second model, a catalogue name", ("mixed",)),
+    "policy": Option(str, "who goes first", ("mixed",), choices=("fifo", "priority")),
+    "size": Option(int, "pixels a side, or tokens", ("sweep",), low=1, high=2**20),
+    "largest_size": Option(int, "the last size to try", ("sweep",), low=1, high=2**20),
+    "gpus": Option(int, "GPUs of this host", ("scaling",), high=1024),
+    "mode": Option(str, "how the GPUs share", ("scaling",), choices=("replicas", "tensor", "pipeline")),
+    "tokens_in": Option(int, "tokens of the prompt", ("generation",), high=2**20),
+    "tokens_out": Option(int, "tokens to generate", ("generation",), high=2**20),
+    "cache": Option(bool, "keep keys and values of earlier tokens; default both", ("generation",)),
+    "segment_s": Option(float, "seconds that one process of a soak lives", ("soak",), low=1, high=43200),
+}
+
+
+def options_checked(values: Mapping[str, object] | Iterable[tuple[str, object]]) -> Pairs:
+    """The options as sorted pairs, each of its row's type.
+
+    Raises:
+        ValueError: an unknown name, or a value its row does not allow; the message says what is.
+    """
+    pairs = dict(values)
+    return tuple((name, option_checked(name, pairs[name])) for name in sorted(pairs))
+
+
+def option_checked(name: str, value: object) -> OptionValue:
+    """The value, when the option's row allows it.
+
+    Raises:
+        ValueError: it does not, or there is no such option.
+    """
+    if name.startswith(PROVIDER_PREFIX) and len(name) > len(PROVIDER_PREFIX):
+        return _text_checked(name, str(value), ())
+    row = OPTIONS.get(name)
+    if row is None:
+        raise ValueError(f"unknown option {name!r}; known: {', '.join(OPTIONS)}, {PROVIDER_PREFIX}*")
+    if row.kind is bool:
+        if not isinstance(value, bool):
+            raise ValueError(f"option {name} is true or false, not {value!r}")
+        return value
+    if row.kind is str:
+        if not isinstance(value, str):
+            raise ValueError(f"option {name} is a text, not {value!r}")
+        return _text_checked(name, value, row.choices)
+    return _number_checked(name, value, row)
+
+
+def _number_checked(name: str, value: object, row: Option) -> OptionValue:
+    whole = row.kind is int
+    fits = isinstance(value, int) if whole else isinstance(value, int | float)
+    if not fits or isinstance(value, bool):
+        raise ValueError(f"option {name} is a {'whole ' if whole else ''}number, not {value!r}")
+    number: float = value if whole else float(value)  # type: ignore[assignment,arg-type]
+    if not row.low <= number <= row.high:
+        raise ValueError(f"option {name} lies between {row.low:g} and {row.high:g}, not {value!r}")
+    return number
+
+
+def _text_checked(name: str, value: str, choices: tuple[str, ...]) -> str:
+    if choices and value not in choices:
+        raise ValueError(f"option {name} is one of {', '.join(choices)}, not {value!r}")
+    if not value or len(value) > LONGEST or "," in value or not value.isprintable():
+        raise ValueError(
+            f"option {name} is a text of 1 to {LONGEST} printable characters without commas, not {value!r}"
+        )
+    return value
+
+
+def option_read(text: str) -> tuple[str, OptionValue]:
+    """`name=value` as a person writes it.
+
+    Raises:
+        ValueError: another form, an unknown name, or a value that the option does not allow.
+    """
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise ValueError(f"{text!r} is no option; write it as name=value")
+    row = OPTIONS.get(name)
+    kind = str if row is None else row.kind
+    read: object = value
+    if kind is bool and value in ("true", "false", "True", "False"):
+        read = value.lower() == "true"
+    elif kind in (int, float):
+        try:
+            read = kind(value)
+        except ValueError:
+            read = value
+    return name, option_checked(name, read)
+
+
+def option_concerns(name: str, *, suite: str, runner: str) -> bool:
+    """Whether the option says anything about this suite run by this runner."""
+    if name.startswith(PROVIDER_PREFIX):
+        return runner.startswith("onnxruntime")
+    row = OPTIONS[name]
+    return suite in row.suites or runner in row.runners
+
+
+def of_runner(pairs: Pairs) -> Pairs:
+    """Those that say how the model is run: cases that agree in them can share a loaded runner."""
+    return tuple(pair for pair in pairs if pair[0].startswith(PROVIDER_PREFIX) or OPTIONS[pair[0]].runners)
