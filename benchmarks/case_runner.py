@@ -14,7 +14,7 @@ from benchmarks.cases import Case
 from benchmarks.errors import BuildError, CannotRun, ModelError
 from benchmarks.gauge import NO_GAUGE, Gauge, GpuGauge
 from benchmarks.options import Pairs
-from benchmarks.prepare import Prepared
+from benchmarks.prepared import Prepared
 from benchmarks.progress import Journal
 from benchmarks.report import Measurement, Outcome, Reading, Remark
 from benchmarks.runners.base import Runner
@@ -80,7 +80,7 @@ class CaseRunner:
                     runner=runner,
                     parameter_count=self.prepared.parameter_count,
                     export_s=self.prepared.export_s,
-                    build=self.prepared.builds.get(case.runner),
+                    build=self.prepared.build_of(case),
                     forkable=self.prepared.forkable,
                     gauge=gauge,
                     price_per_hour=self.price_per_hour,

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
 
-from benchmarks.options import OptionValue, Pairs, of_runner, option_read, options_checked
+from benchmarks.options import OptionValue, Pairs, of_runner, option_read, options_checked, options_written
 
 RUNNERS: dict[str, str] = {
     "torch": "PyTorch eager, on the CPU or on CUDA",
@@ -55,6 +55,9 @@ SUITES: dict[str, str] = {
 
 DEFAULT_SUITES = ("build", "latency", "throughput", "memory")
 """What is measured when nobody says: short, and a number of general interest each."""
+
+ONCE_SUITES = frozenset({"build", "accuracy", "evaluate", "cold_start", "recovery"})
+"""Suites that tell of a model, not of a batch: of several batches they are measured at the first."""
 
 
 def name_checked(name: str, table: dict[str, str], what: str) -> str:
@@ -129,7 +132,7 @@ class Case(BaseModel):
     @property
     def shape(self) -> str:
         """The shape as series are keyed by it, for example `b8` or `b8,qps=50`."""
-        return ",".join([f"b{self.batch}", *(f"{name}={_written(value)}" for name, value in self.options)])
+        return ",".join([f"b{self.batch}", *options_written(self.options)])
 
     @property
     def runner_options(self) -> Pairs:
@@ -163,12 +166,11 @@ class Case(BaseModel):
         return self.model_copy(update={"options": options, "batch": int(batch[1:])})
 
     @property
+    def origin(self) -> tuple[str, str, str, str, float]:
+        """What a case and the points that its suite reports have in common: all but the shape."""
+        return self.model, self.runner, self.precision, self.suite, self.duration_s
+
+    @property
     def label(self) -> str:
         """The case for people, for example `resnet50/onnxruntime/fp16/b1/latency`."""
         return f"{self.model}/{self.runner}/{self.precision}/{self.shape}/{self.suite}"
-
-
-def _written(value: OptionValue) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"{value:.12g}" if isinstance(value, float) else str(value)

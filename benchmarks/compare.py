@@ -8,11 +8,14 @@ Heide, Gruenwald 2024, "E-statistics, group invariance and anytime-valid testing
 Under no change it passes 1/alpha at any time with probability at most alpha, so one may look after
 each pair and stop.  Interleaving (A B B A) removes a linear drift; a distribution with heavier tails
 than the normal makes the test slower, not falser, where its tails are symmetric.
+
+A value of zero or below has no ratio.  Where there is one, the differences b - a take the logarithms'
+place: the same test, of the same hypothesis, on another scale.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -77,21 +80,42 @@ def compare_pairs(
     first, second = _pairs_checked(a, b, metric)
     if metric.exact and np.ptp(first) == 0 and np.ptp(second) == 0:
         return _exact_compare(float(first[0]), float(second[0]), metric)
-    if min(first.min(), second.min()) <= 0:
-        return PairsResult(
-            "unknown", 0.0, None, None, 1.0, f"{metric.title} has no ratio: a value is not above zero"
-        )
-    ratios = np.log(second / first)
-    n = ratios.size
-    mean, deviation = float(ratios.mean()), float(ratios.std(ddof=1)) if n > 1 else 0.0
+    effects = _effects_of(first, second, metric)
+    n = effects.values.size
+    mean, deviation = float(effects.values.mean()), float(effects.values.std(ddof=1)) if n > 1 else 0.0
     evidence = float(evidence_against_zero(mean, deviation, n)) if n > 1 else 1.0
     half = interval_half_width(deviation, n, alpha) if n > 1 else None
-    smallest = max(metric.relevant, metric.grain / float(np.median(first)))
-    verdict = _verdict(mean, half, evidence, smallest, alpha, metric)
-    relative = float(np.expm1(mean))
-    low, high = (None, None) if half is None else (float(np.expm1(mean - half)), float(np.expm1(mean + half)))
-    sentence = _sentence(verdict, relative, low, high, n, metric, smallest, final=final)
+    relative = effects.relative(mean)
+    low, high = (
+        (None, None) if half is None else (effects.relative(mean - half), effects.relative(mean + half))
+    )
+    verdict = _verdict(relative, low, high, evidence >= 1 / alpha, effects.smallest, metric)
+    sentence = _sentence(verdict, relative, low, high, n, metric, effects.smallest, final=final)
     return PairsResult(verdict, relative, low, high, min(evidence, MOST_EVIDENCE), sentence)
+
+
+@dataclass(frozen=True)
+class _Effects:
+    """One effect per pair, shape (n,), how to read one as b over a minus one, and the smallest to tell."""
+
+    values: np.ndarray
+    relative: Callable[[float], float]
+    smallest: float
+
+
+def _effects_of(first: np.ndarray, second: np.ndarray, metric: Metric) -> _Effects:
+    """Logarithms of ratios where all values are above zero, else differences.
+
+    A difference is read relative to the good build's median, and from a median of zero to the
+    suspect's: from nothing to something is +100 %.
+    """
+    before = abs(float(np.median(first)))
+    if min(first.min(), second.min()) > 0:
+        smallest = max(metric.relevant, metric.grain / before)
+        return _Effects(np.log(second / first), lambda effect: float(np.expm1(effect)), smallest)
+    base = before or abs(float(np.median(second))) or float(np.abs(second - first).max()) or 1.0
+    smallest = max(metric.relevant * before, metric.grain) / base
+    return _Effects(second - first, lambda effect: effect / base, smallest)
 
 
 def is_futile(result: PairsResult, pairs: int, most: int, *, metric: Metric, before: float) -> bool:
@@ -99,9 +123,10 @@ def is_futile(result: PairsResult, pairs: int, most: int, *, metric: Metric, bef
 
     No relevant change shows, and at this spread the interval would shrink into the bounds of "same"
     only after more pairs than there may be (its width falls with the root of their number).  Leaving
-    early costs no validity: the answer is then `unknown`.  `before` is the good build's median.
+    early costs no validity: the answer is then `unknown`.  `before` is the good build's median; of one
+    that is not above zero nothing is known to be futile.
     """
-    if pairs < FUTILE_AFTER or result.relative_low is None or result.relative_high is None:
+    if before <= 0 or pairs < FUTILE_AFTER or result.relative_low is None or result.relative_high is None:
         return False
     smallest = max(metric.relevant, metric.grain / before)
     room = smallest - abs(result.relative)
@@ -161,13 +186,18 @@ def _exact_compare(a: float, b: float, metric: Metric) -> PairsResult:
 
 
 def _verdict(
-    mean: float, half: float | None, evidence: float, smallest: float, alpha: float, metric: Metric
+    relative: float, low: float | None, high: float | None, certain: bool, smallest: float, metric: Metric
 ) -> Verdict:
-    if evidence >= 1 / alpha and abs(np.expm1(mean)) > smallest:
-        return _direction(mean, metric)
-    if half is not None and np.expm1(mean + half) < smallest and np.expm1(mean - half) > -smallest:
+    if certain and abs(relative) > smallest:
+        return _direction(relative, metric)
+    if low is not None and high is not None and _is_nothing(high, smallest) and _is_nothing(low, smallest):
         return "same"
     return "unknown"
+
+
+def _is_nothing(bound: float, smallest: float) -> bool:
+    """Whether a change of this size would not be told; none at all never is."""
+    return abs(bound) < smallest or bound == 0
 
 
 def _direction(change: float, metric: Metric) -> Verdict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Literal
 
 from benchmarks.nvml import gpu_count
@@ -26,3 +27,15 @@ def threads_choose() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def cuda_started() -> bool:
+    """Whether this process has initialised CUDA, after which a forked child could not use it (Linux).
+
+    The driver opens its memory manager's device then, and NVML never does.
+    """
+    try:
+        links = [entry.readlink() for entry in Path("/proc/self/fd").iterdir()]
+    except OSError:  # no /proc, or a file that was closed while we looked
+        return True
+    return any(link.name.startswith("nvidia-uvm") for link in links)

@@ -26,7 +26,11 @@ from benchmarks.models.inputs import tensors_batched
 from benchmarks.models.source import LoadedModel
 
 TRACE_BATCH = 2  # torch.export takes a traced size of 1 for a constant
-BFLOAT16_OPSET = 22  # the first whose convolution and pooling take bfloat16
+OPSETS = {  # where the exporter's own choice does not know the types
+    "bf16": 22,  # the first whose convolution and pooling take bfloat16
+    "fp8": 21,  # the first whose Q/DQ nodes take 8-bit floats with float16 scales everywhere
+    "int4": 21,  # the first that knows 4-bit integers
+}
 LARGEST_FILE = 2**31 - 1  # protobuf's limit for one message, in bytes
 
 
@@ -67,19 +71,21 @@ def _program_trace(model: LoadedModel) -> Any:
     dynamic = (shapes,) if _takes_star(model.module) else shapes
     arguments = tensors_batched(model.example, TRACE_BATCH)
     traced = torch.export.export(model.module, arguments, dynamic_shapes=dynamic, strict=False)
-    if model.precision == "bf16":
-        return _bfloat16_translate(traced)
     # optimize folds constants: without it TensorRT refuses axes that are computed in the graph
-    return torch.onnx.export(traced, dynamo=True, optimize=True, verify=False, report=False, verbose=False)
-
-
-def _bfloat16_translate(traced: Any) -> Any:
-    """Constants folded, nothing else: the optimizer would merge batch norms into float32 kernels."""
     program = torch.onnx.export(
-        traced, dynamo=True, optimize=False, opset_version=BFLOAT16_OPSET, report=False, verbose=False
+        traced,
+        dynamo=True,
+        optimize=model.precision != "bf16",
+        opset_version=OPSETS.get(model.precision),
+        dynamic_shapes=dynamic,  # again, so that the free dimension is called batch in the file
+        verify=False,
+        report=False,
+        verbose=False,
     )
-    onnxscript.optimizer.fold_constants(program.model)
-    onnxscript.optimizer.remove_unused_nodes(program.model)
+    if model.precision == "bf16":
+        # constants folded, nothing else: the optimizer would merge batch norms into float32 kernels
+        onnxscript.optimizer.fold_constants(program.model)
+        onnxscript.optimizer.remove_unused_nodes(program.model)
     return program
 
 
@@ -115,13 +121,15 @@ def _words(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Hold back the exporter's notes on optional packages and its own deprecations."""
-    logger = logging.getLogger("torch.onnx")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
+    """Hold back notes on optional packages, on constants that do not fold, and deprecations."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(before)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)

@@ -2,6 +2,7 @@
 
 Read between blocks of samples, never from a thread of this process: that would disturb what it watches.
 What fills the time between two readings (utilisation) NVML keeps itself and tells afterwards.
+A reading that NVML does not give is None, and `missing` says why.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from typing import Any, Self
 
 import numpy as np
 
+from benchmarks.isolation import process_family
 from benchmarks.nvml import gpu_handle, nvml_open
 
 Values = dict[str, float | None]
 
 MOST_READINGS = 200
+LOOK_EVERY_S = 1.0  # for processes of others
+_ENABLED = 1  # nvmlEnableState_t
 # bits of nvmlDeviceGetCurrentClocksEventReasons (nvml.h): the GPU is held back, and by whom
 POWER_CAP = 0x04
 HELD_BACK = {
@@ -36,6 +40,11 @@ class Gauge:
 
     readings: tuple[tuple[float, Values], ...] = ()
 
+    @property
+    def missing(self) -> dict[str, str]:
+        """Why a reading is None, by its name, in NVML's own words."""
+        return {}
+
     def read(self) -> Values:
         """The state now, kept with its time; empty where there is no GPU."""
         return {}
@@ -48,12 +57,24 @@ class Gauge:
         """The share of time in which a kernel ran since the gauge was opened; None where not told."""
         return None
 
+    def processes(self) -> dict[int, int | None]:
+        """The processes that compute on the GPU, by number, and the bytes each holds (None: not told)."""
+        return {}
+
     def process_bytes(self, pid: int) -> int | None:
         """Device memory that process `pid` holds, in bytes; None where not told."""
+        return self.processes().get(pid)
+
+    def process_peak_bytes(self, pid: int) -> int | None:
+        """The most that `pid` ever held, by the driver's accounting; None where that is off."""
         return None
 
-    def foreign(self, own: set[int]) -> set[int]:
-        """Processes that compute on the GPU and are not `own`."""
+    def device_bytes(self) -> int | None:
+        """Device memory in use by whomever, in bytes; None where not told."""
+        return None
+
+    def foreign(self) -> set[int]:
+        """Processes of others that computed on the GPU at one of the readings, or do now."""
         return set()
 
 
@@ -62,7 +83,10 @@ NO_GAUGE = Gauge()
 
 @dataclass
 class GpuGauge(Gauge):
-    """Readings of the GPU that CUDA calls number 0, from NVML.  A context manager."""
+    """Readings of the GPU that CUDA calls number 0, from NVML.  A context manager.
+
+    A GPU that NVML does not open leaves every reading None, with its reason.
+    """
 
     _stack: ExitStack = field(default_factory=ExitStack)
     _nvml: Any = None
@@ -70,18 +94,33 @@ class GpuGauge(Gauge):
     _started: float = 0.0
     _since_us: int = 0
     _kept: list[tuple[float, Values]] = field(default_factory=list)
+    _missing: dict[str, str] = field(default_factory=dict)
+    _foreign: set[int] = field(default_factory=set)
+    _looked: float = -LOOK_EVERY_S
 
     def __enter__(self) -> Self:
-        self._nvml = self._stack.enter_context(nvml_open())
-        self._handle = gpu_handle(self._nvml)
         self._started = time.perf_counter()
         self._since_us = time.time_ns() // 1000  # NVML stamps its samples with the wall clock
+        opened = self._stack.enter_context(nvml_open())
+        if isinstance(opened, str):
+            self._missing["gpu"] = opened
+            return self
+        try:
+            self._handle = gpu_handle(opened)
+            self._nvml = opened
+        except opened.NVMLError as error:
+            self._missing["gpu"] = f"NVML does not open the GPU: {error}"
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """Why a reading is None."""
+        return dict(self._missing)
 
     @property
     def readings(self) -> tuple[tuple[float, Values], ...]:  # type: ignore[override]
@@ -99,50 +138,86 @@ class GpuGauge(Gauge):
             "power": lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1e3,
             "throttle": lambda: nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle),
         }
-        values: Values = {name: self._try(reader) for name, reader in readers.items()}
+        values: Values = {name: self._number(name, reader) for name, reader in readers.items()}
         values["energy"] = self.energy_joules()
         self._kept.append((time.perf_counter() - self._started, values))
+        self._strangers_look()
         return values
 
     def energy_joules(self) -> float | None:
         """NVML's total energy counter; it counts millijoules."""
-        return self._try(lambda: self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle) / 1e3)
+        return self._number(
+            "energy", lambda: self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle) / 1e3
+        )
 
     def utilisation(self) -> float | None:
-        """The mean of the samples that NVML took itself; None when it took none yet."""
+        """The mean of the samples that NVML took itself, a few each second; None when it took none yet."""
         nvml = self._nvml
-        try:
-            kind, samples = nvml.nvmlDeviceGetSamples(
+        kind, samples = self._told(
+            "utilisation",
+            lambda: nvml.nvmlDeviceGetSamples(
                 self._handle, nvml.NVML_GPU_UTILIZATION_SAMPLES, self._since_us
-            )
-        except nvml.NVMLError:
-            return None
-        values = [_sample_value(nvml, kind, sample.sampleValue) for sample in samples]
+            ),
+        ) or (0, [])
+        values = [
+            _sample_value(nvml, kind, sample.sampleValue)
+            for sample in samples
+            if sample.timeStamp > self._since_us  # drivers were seen to return older ones
+        ]
         return float(np.mean(values)) / 100 if values else None
 
-    def process_bytes(self, pid: int) -> int | None:
-        """What NVML books on `pid`; in a container it may know the process by another number."""
-        try:
-            processes = self._nvml.nvmlDeviceGetComputeRunningProcesses(self._handle)
-        except self._nvml.NVMLError:
+    def processes(self) -> dict[int, int | None]:
+        """As NVML lists them; in a container it may know a process by another number, or list none."""
+        found = self._told("processes", lambda: self._nvml.nvmlDeviceGetComputeRunningProcesses(self._handle))
+        return {
+            process.pid: None if process.usedGpuMemory is None else int(process.usedGpuMemory)
+            for process in found or ()
+        }
+
+    def process_peak_bytes(self, pid: int) -> int | None:
+        """The peak since the process first used the GPU; told after its end too."""
+        nvml, handle = self._nvml, self._handle
+        mode = self._told("accounting", lambda: nvml.nvmlDeviceGetAccountingMode(handle))
+        if mode != _ENABLED:
             return None
-        for process in processes:
-            if process.pid == pid and process.usedGpuMemory is not None:
-                return int(process.usedGpuMemory)
-        return None
+        stats = self._told("accounting", lambda: nvml.nvmlDeviceGetAccountingStats(handle, pid))
+        return int(stats.maxMemoryUsage) if stats is not None and stats.maxMemoryUsage else None
 
-    def foreign(self, own: set[int]) -> set[int]:
+    def device_bytes(self) -> int | None:
+        """What is used of the whole GPU, the driver's own part included."""
+        memory = self._told("device_memory", lambda: self._nvml.nvmlDeviceGetMemoryInfo(self._handle))
+        return None if memory is None else int(memory.used)
+
+    def foreign(self) -> set[int]:
         """Those with a compute context; a number unknown here may be our own outside its container."""
-        try:
-            processes = self._nvml.nvmlDeviceGetComputeRunningProcesses(self._handle)
-        except self._nvml.NVMLError:
-            return set()
-        return {process.pid for process in processes if process.pid not in own and _exists(process.pid)}
+        self._looked = -LOOK_EVERY_S
+        self._strangers_look()
+        return set(self._foreign)
 
-    def _try(self, reader: Callable[[], float]) -> float | None:
+    def _strangers_look(self) -> None:
+        """Keep who is on the GPU and none of ours; not at every reading, for the list costs a millisecond."""
+        now = time.perf_counter() - self._started
+        if now - self._looked < LOOK_EVERY_S:
+            return
+        self._looked = now
+        strangers = {pid for pid in self.processes() if pid != os.getpid() and _exists(pid)}
+        if strangers:
+            self._foreign |= strangers - process_family()
+
+    def _number(self, name: str, reader: Callable[[], float]) -> float | None:
+        value = self._told(name, reader)
+        return None if value is None else float(value)
+
+    def _told(self, name: str, reader: Callable[[], Any]) -> Any:
+        """What `reader` reads, None where NVML refuses; its words are kept under `name`."""
+        if self._nvml is None:
+            return None
         try:
-            return float(reader())
-        except self._nvml.NVMLError:
+            return reader()
+        except self._nvml.NVMLError as error:
+            # "not found" is no fault: there is nothing yet to tell of
+            if error.value != self._nvml.NVML_ERROR_NOT_FOUND:
+                self._missing[name] = f"NVML does not tell: {error}"
             return None
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import multiprocessing
+import os
+import pickle
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -18,7 +22,12 @@ from benchmarks.errors import MeasureError
 
 Answer = TypeVar("Answer")
 
+EVERY_S = 0.01  # how often `meanwhile` is called
+
 _PR_SET_PDEATHSIG = 1  # prctl(2)
+_FRESH = (
+    "import sys; sys.path[:] = {path!r}; from benchmarks.isolation import fresh_serve; fresh_serve({end})"
+)
 
 
 def native_thread_count() -> int:
@@ -39,33 +48,98 @@ def process_family() -> set[int]:
     }
 
 
-def isolated(call: Callable[..., Answer], *arguments: Any, method: Literal["fork", "spawn"]) -> Answer:
+@dataclass(frozen=True)
+class _Child:
+    """A running child: its number, our end of the pipe, how to await its exit code, how to end it."""
+
+    pid: int
+    pipe: Connection
+    wait: Callable[[], int | None]
+    kill: Callable[[], None]
+
+
+def isolated(
+    call: Callable[..., Answer],
+    *arguments: Any,
+    method: Literal["fork", "spawn"],
+    meanwhile: Callable[[int], None] | None = None,
+    every_s: float = EVERY_S,
+    environment: dict[str, str] | None = None,
+) -> Answer:
     """What `call(*arguments)` returns or raises, run in a child process.
 
     `fork` costs milliseconds, but OpenMP's threads do not survive it: after a parallel region in this
     process the child would wait for them for ever.  It is safe while this process has neither
-    started CUDA nor a native thread; otherwise `spawn`, for which `call` and its arguments must pickle.
+    started CUDA nor a native thread; otherwise `spawn`, a fresh interpreter that imports nothing but
+    what the call needs, for which `call` and its arguments must pickle.
+    `meanwhile` is called with the child's number every `every_s` seconds while the child works;
+    `environment` adds variables to those of a spawned child.
 
     Raises:
         MeasureError: the child ended without an answer, killed for its memory perhaps.
     """
-    context: Any = multiprocessing.get_context(method)
-    ours, theirs = context.Pipe(duplex=False)
-    child = context.Process(target=_answer_send, args=(theirs, call, arguments))
-    child.start()
-    theirs.close()
+    child = _fork(call, arguments) if method == "fork" else _spawn(call, arguments, environment or {})
     try:
-        kind, value = ours.recv()
-    except EOFError:
-        child.join()
-        raise MeasureError(f"the child process that measured ended with exit code {child.exitcode}") from None
+        while meanwhile is not None and not child.pipe.poll(every_s):
+            meanwhile(child.pid)
+        kind, value = child.pipe.recv()
+    except (EOFError, ConnectionResetError):
+        raise MeasureError(
+            f"the child process that measured ended with exit code {child.wait()}, without an answer"
+        ) from None
+    except BaseException:
+        child.kill()
+        raise
     finally:
-        ours.close()
-    child.join()
+        child.pipe.close()
+        child.wait()
     if kind == "error":
         raise value
     answer: Answer = value
     return answer
+
+
+def _fork(call: Callable[..., Any], arguments: tuple[Any, ...]) -> _Child:
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_answer_send, args=(theirs, call, arguments))
+    process.start()
+    theirs.close()
+
+    def wait() -> int | None:
+        process.join()
+        return process.exitcode
+
+    return _Child(process.pid or 0, ours, wait, process.kill)
+
+
+def _spawn(call: Callable[..., Any], arguments: tuple[Any, ...], environment: dict[str, str]) -> _Child:
+    """Not multiprocessing's own: its child imports this process's main module again first."""
+    ours, theirs = multiprocessing.Pipe(duplex=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", _FRESH.format(path=sys.path, end=theirs.fileno())],
+        stdin=subprocess.DEVNULL,
+        pass_fds=[theirs.fileno()],
+        env={**os.environ, **environment},
+    )
+    theirs.close()
+    child = _Child(process.pid, ours, process.wait, process.kill)
+    try:
+        ours.send((call, arguments))
+    except BrokenPipeError:
+        pass  # it ended early; whoever reads its answer finds out
+    except BaseException:
+        child.kill()
+        child.wait()
+        raise
+    return child
+
+
+def fresh_serve(end: int) -> None:
+    """The main function of a spawned child: take the call from the pipe `end`, send its answer there."""
+    pipe = Connection(end)
+    call, arguments = pipe.recv()
+    _answer_send(pipe, call, arguments)
 
 
 def _die_with_parent() -> None:
@@ -78,6 +152,15 @@ def _answer_send(pipe: Connection, call: Callable[..., Any], arguments: tuple[An
     try:
         pipe.send(("value", call(*arguments)))
     except Exception as error:  # whatever it is, the parent raises it
-        pipe.send(("error", error))
+        pipe.send(("error", _portable(error)))
     finally:
         pipe.close()
+
+
+def _portable(error: Exception) -> Exception:
+    """The error itself where it survives pickling, else its name and words."""
+    try:
+        copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    except Exception:  # a native library's error may hold anything
+        copy = None
+    return error if isinstance(copy, Exception) else MeasureError(f"{type(error).__name__}: {error}")

@@ -6,7 +6,9 @@ import ctypes
 import gc
 import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from benchmarks.errors import CannotRun
 
@@ -18,6 +20,41 @@ _M_MMAP_THRESHOLD = -3  # malloc.h
 _MAPPED_FROM = 64 * 1024  # bytes
 _MAPPING = re.compile(r"^[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \S+\s*(.*)$")
 _LIBRARY = re.compile(r"\.so(\.[0-9.]+)?$")
+
+
+@dataclass
+class HostWatch:
+    """The most that this process held, in bytes, above its size `before`; the libraries' code left out.
+
+    It is read in windows, so that code which a later window brings in is not taken off a peak that
+    an earlier one had.
+    """
+
+    before: int
+    most: int = 0
+
+    @classmethod
+    def begin(cls) -> Self:
+        """From the present size on.
+
+        Raises:
+            CannotRun: the kernel does not tell the peak, or does not let it be reset.
+        """
+        library_bytes()  # once unmeasured: reading has small costs of its own, paid the first time
+        allocator_fix()
+        memory_trim()
+        peak_reset()
+        return cls(resident_bytes() - library_bytes())
+
+    def window_end(self) -> None:
+        """End one window and begin the next."""
+        self.most = max(self.most, peak_bytes() - library_bytes())
+        peak_reset()
+
+    @property
+    def peak(self) -> int:
+        """Bytes above the size before."""
+        return self.most - self.before
 
 
 def memory_trim() -> None:
@@ -69,7 +106,18 @@ def library_bytes() -> int:
 
     How many of them a first call touches depends on what the kernel had cached, which says nothing
     about the model: the same process counts 13 MB after boot and 21 MB an hour later.
+
+    Raises:
+        CannotRun: the kernel does not tell.
     """
+    try:
+        return _library_pages() * 1024
+    except OSError as error:
+        raise CannotRun(f"the pages of shared libraries are not told here ({error})") from error
+
+
+def _library_pages() -> int:
+    """The same in KiB, as the kernel counts them."""
     total, inside = 0, False
     with _MAPS.open() as lines:  # line by line: the whole text is a megabyte that would be measured too
         for line in lines:
@@ -80,11 +128,15 @@ def library_bytes() -> int:
                 total += int(line.split()[1])
             elif inside and line.startswith("Anonymous:"):
                 total -= int(line.split()[1])
-    return total * 1024
+    return total
 
 
 def _status_read(name: str) -> int:
-    match = re.search(rf"^{name}:\s+(\d+) kB$", _STATUS.read_text(), re.MULTILINE)
+    try:
+        text = _STATUS.read_text()
+    except OSError as error:
+        raise CannotRun(f"the size of this process is not told here ({error})") from error
+    match = re.search(rf"^{name}:\s+(\d+) kB$", text, re.MULTILINE)
     if match is None:
         raise CannotRun(f"{_STATUS} does not tell {name}")
     return int(match.group(1)) * 1024

@@ -56,8 +56,13 @@ def gpu_handle(nvml: Any) -> Any:
         nvml.NVMLError: there is no such GPU.
     """
     wanted = gpu_visible(os.environ.get("CUDA_VISIBLE_DEVICES"))
-    by = nvml.nvmlDeviceGetHandleByIndex if isinstance(wanted, int) else nvml.nvmlDeviceGetHandleByUUID
-    return by(wanted)
+    if isinstance(wanted, int):
+        return nvml.nvmlDeviceGetHandleByIndex(wanted)
+    for index in range(nvml.nvmlDeviceGetCount()):
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        if nvml.nvmlDeviceGetUUID(handle).startswith(wanted):  # CUDA takes a UUID's beginning too
+            return handle
+    return nvml.nvmlDeviceGetHandleByUUID(wanted)
 
 
 def gpu_facts() -> tuple[dict[str, Fact], dict[str, str]]:

@@ -43,6 +43,12 @@ OPTIONS: dict[str, Option] = {
     "workspace_mib": Option(
         int, "scratch memory the engine builder may use, in MiB", runners=("tensorrt", "tensorrt_rtx")
     ),
+    "timing_cache": Option(
+        str, "a TensorRT timing cache in the repository that the build starts from", runners=("tensorrt",)
+    ),
+    "refit": Option(
+        bool, "an engine whose weights can be exchanged while loaded", runners=("tensorrt", "tensorrt_rtx")
+    ),
     "rebuilds": Option(int, "engines built from the same ONNX, to tell their spread", ("build",), high=20),
     "largest_batch": Option(
         int, "double the batch up to this one and find the knee", ("throughput",), high=65536
@@ -141,6 +147,17 @@ def option_read(text: str) -> tuple[str, OptionValue]:
         except ValueError:
             read = value
     return name, option_checked(name, read)
+
+
+def options_written(pairs: Pairs) -> tuple[str, ...]:
+    """Each as `name=value`, which `option_read` reads back."""
+    return tuple(f"{name}={_written(value)}" for name, value in pairs)
+
+
+def _written(value: OptionValue) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def option_concerns(name: str, *, suite: str, runner: str) -> bool:

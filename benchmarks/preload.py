@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Iterable
 
 from benchmarks.collector import collector_off
@@ -14,17 +15,23 @@ _MODULES = {
     "onnx": ("onnxruntime",),
     "engine": (),
 }
-_ENGINE_MODULES = {"tensorrt": ("tensorrt",), "tensorrt_rtx": ("tensorrt_rtx", "tensorrt_rtx_bindings")}
+_RUNNER_MODULES = {
+    "torch_compile": ("torch._inductor.compile_fx",),  # else its seconds would count as compiling
+    "tensorrt": ("tensorrt",),
+    "tensorrt_rtx": ("tensorrt_rtx", "tensorrt_rtx_bindings"),
+}
 
 
 def libraries_preload(runners: Iterable[str], *, export: bool) -> None:
     """Import what `runners` and, when `export`, the exporter need; what is not installed is left out.
 
-    Importing starts neither CUDA nor a thread of torch or onnxruntime, so a fork afterwards is safe.
+    Importing starts neither CUDA nor a thread of torch or onnxruntime, so a fork afterwards is safe;
+    torch is told to ask NVML, not CUDA, whether there is a GPU, for the same reason.
     """
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     names = [EXPORT_MODULE] if export else []
     for runner in runners:
-        names += [*_MODULES[ROWS[runner].loads], *_ENGINE_MODULES.get(runner, ())]
+        names += [*_MODULES[ROWS[runner].loads], *_RUNNER_MODULES.get(runner, ())]
     with collector_off():
         for name in names:
             _import_try(name)

@@ -4,151 +4,27 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmarks.artifacts import Artifact
 from benchmarks.cases import Case, ModelSource
 from benchmarks.device import DeviceKind, threads_choose
-from benchmarks.engines import EngineBuild, engine_build
-from benchmarks.errors import BenchmarkError, ModelError
+from benchmarks.errors import CannotRun, ModelError
 from benchmarks.isolation import native_thread_count
 from benchmarks.onnx_cache import cache_put, cache_take
 from benchmarks.preload import libraries_preload
+from benchmarks.prepared import ENGINE_WEIGHT, NO_ONNX, Prepared
 from benchmarks.progress import Journal
-from benchmarks.runners.base import Assets, artifact_required
+from benchmarks.quantization.recipes import RECIPES
+from benchmarks.runners.base import Assets
 from benchmarks.runners.table import ROWS
 
 if TYPE_CHECKING:
     from benchmarks.models.source import LoadedModel
 
 EXPORT_WEIGHT = 3.0
-ENGINE_WEIGHT = 1.0
-
-
-@dataclass
-class Prepared:
-    """What the cases of one job share.
-
-    `assets` has no engine but a given one; `batches` are those an engine must take, by runner.
-    `threads_then` counts this process's native threads once everything was imported.
-    """
-
-    assets: Assets
-    workdir: Path
-    batches: dict[str, tuple[int, ...]]
-    journal: Journal
-    threads_then: int
-    parameter_count: int | None = None
-    export_s: float | None = None
-    builds: dict[str, EngineBuild] = field(default_factory=dict)
-    refusals: dict[Any, BenchmarkError] = field(default_factory=dict)
-    variants: dict[Any, Prepared] = field(default_factory=dict)
-
-    def assets_of(self, case: Case) -> Assets:
-        """The assets as `case.runner` loads them; its engine is built when it is first asked for.
-
-        Not before: a builder leaves threads behind, and the memory suite forks.
-
-        Raises:
-            BenchmarkError: the engine cannot be built; the same error each time.
-        """
-        runner, assets = case.runner, replace(self.assets, options=case.runner_options)
-        if ROWS[runner].loads != "engine" or assets.engine is not None:
-            return assets
-        if runner in self.refusals:
-            raise self.refusals[runner]
-        if runner not in self.builds:
-            try:
-                self.builds[runner] = self._engine_build(case)
-            except BenchmarkError as error:
-                self.refusals[runner] = error
-                raise
-        return replace(assets, engine=self.builds[runner].engine)
-
-    def rebuild(self, case: Case) -> EngineBuild:
-        """The engine of `case`, built once more from the same ONNX file, beside the first.
-
-        Raises:
-            BenchmarkError: it cannot be built.
-        """
-        return self._engine_build(case, suffix=".rebuilt")
-
-    def variant(
-        self,
-        case: Case,
-        *,
-        source: ModelSource | None = None,
-        precision: str | None = None,
-        size: int | None = None,
-    ) -> Assets:
-        """The assets that `case.runner` loads, of another model, precision or input size.
-
-        Raises:
-            BenchmarkError: they cannot be made; the same error each time.
-        """
-        base, wants_onnx = self.assets, ROWS[case.runner].loads != "module"
-        key = (source or base.source, precision or base.precision, size)
-        if key == (base.source, base.precision, base.size):
-            return self.assets_of(case)
-        asked = (*key, wants_onnx)
-        if asked in self.refusals:
-            raise self.refusals[asked]
-        if asked not in self.variants:
-            try:
-                self.variants[asked] = self._variant_make(
-                    *key, wants_onnx=wants_onnx, place=len(self.variants)
-                )
-            except BenchmarkError as error:
-                self.refusals[asked] = error
-                raise
-        return self.variants[asked].assets_of(case)
-
-    def _variant_make(
-        self, source: ModelSource, precision: str, size: int | None, *, wants_onnx: bool, place: int
-    ) -> Prepared:
-        made = Prepared(
-            assets=replace(
-                self.assets,
-                source=source,
-                precision=precision,
-                size=size,
-                example=(),
-                onnx=None,
-                engine=None,
-            ),
-            workdir=self.workdir / f"variant{place + 1}",
-            batches=self.batches,
-            journal=self.journal,
-            threads_then=self.threads_then,
-        )
-        made.workdir.mkdir(exist_ok=True)
-        _source_take(made, None, wants_onnx=wants_onnx)
-        return made
-
-    def _engine_build(self, case: Case, suffix: str = "") -> EngineBuild:
-        runner = case.runner
-        with self.journal.stage(f"engine-{runner}", ENGINE_WEIGHT, f"ONNX to {runner}"):
-            return engine_build(
-                runner=runner,
-                onnx=artifact_required(self.assets.onnx, runner, "an ONNX file"),
-                target=self.workdir / f"model-{self.assets.precision}{suffix}.{runner}.engine",
-                example_shapes=tuple(array.shape for array in self.assets.example),
-                batches=self.batches.get(runner, (case.batch,)),
-                options=case.runner_options,
-            )
-
-    @property
-    def forkable(self) -> bool:
-        """Whether this process has started neither CUDA nor a native thread since the imports."""
-        return self.assets.device == "cpu" and native_thread_count() <= self.threads_then
-
-    @property
-    def artifacts(self) -> tuple[Artifact, ...]:
-        """Every file made or taken."""
-        given = (self.assets.onnx, self.assets.engine)
-        return (*(file for file in given if file), *(build.engine for build in self.builds.values()))
 
 
 def sources_prepare(
@@ -177,14 +53,25 @@ def sources_prepare(
     prepared = Prepared(
         assets=Assets(source, checkout, precision, device, threads_choose()),
         workdir=workdir,
-        batches={
-            name: tuple(sorted({case.batch for case in cases if case.runner == name})) for name in runners
-        },
+        batches={name: _batches([case for case in cases if case.runner == name]) for name in runners},
         journal=journal,
         threads_then=native_thread_count(),
+        fill=_variant_fill,
     )
     _source_take(prepared, onnx_cache, wants_onnx=wants_onnx)
     return prepared
+
+
+def _batches(cases: Sequence[Case]) -> tuple[int, ...]:
+    """Every batch that these cases run: their own, a server's fullest, a search's largest."""
+    found = {case.batch for case in cases}
+    found |= {case.batch * case.option("max_batch", 1) for case in cases}
+    found |= {case.option("largest_batch", case.batch) for case in cases}
+    return tuple(sorted(found))
+
+
+def _variant_fill(prepared: Prepared, wants_onnx: bool) -> None:
+    _source_take(prepared, None, wants_onnx=wants_onnx)
 
 
 def _source_take(prepared: Prepared, onnx_cache: Path | None, *, wants_onnx: bool) -> None:
@@ -226,14 +113,28 @@ def _module_prepare(prepared: Prepared, onnx_cache: Path | None, *, wants_onnx: 
 
 
 def _onnx_make(prepared: Prepared, model: LoadedModel, onnx_cache: Path | None) -> None:
-    target = prepared.workdir / f"model-{prepared.assets.precision}.onnx"
+    precision = prepared.assets.precision
+    target = prepared.workdir / f"model-{precision}.onnx"
     if onnx_cache is not None and _is_cached(onnx_cache):
         prepared.assets = replace(prepared.assets, onnx=cache_take(onnx_cache, target))
         return
     exporting = importlib.import_module("benchmarks.export")
+    quantized = precision in RECIPES
+    exported = target.with_name(f"base-of-{precision}.onnx") if quantized else target
     with prepared.journal.stage("export", EXPORT_WEIGHT, "torch to ONNX"):
-        made = exporting.model_export(model, target)
-    prepared.assets = replace(prepared.assets, onnx=made.onnx)
-    prepared.export_s = made.seconds
+        made = exporting.model_export(model, exported)
+    onnx, prepared.export_s = made.onnx, made.seconds
+    if quantized:
+        quantizing = importlib.import_module("benchmarks.quantization.quantize")
+        kept = None if onnx_cache is None else onnx_cache.parent
+        with prepared.journal.stage("quantize", ENGINE_WEIGHT, f"{onnx.path.name} to {precision}"):
+            try:
+                onnx = quantizing.graph_quantize(
+                    onnx, prepared.assets.example, precision, target, kept=kept, fork=prepared.forkable
+                ).onnx
+            except CannotRun as refusal:
+                prepared.refusals[NO_ONNX] = refusal
+                return
+    prepared.assets = replace(prepared.assets, onnx=onnx)
     if onnx_cache is not None:
-        cache_put(made.onnx, onnx_cache)
+        cache_put(onnx, onnx_cache)

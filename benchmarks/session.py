@@ -12,7 +12,9 @@ from benchmarks.cases import Case, ModelSource
 from benchmarks.collector import collector_settled
 from benchmarks.device import DeviceKind, device_choose
 from benchmarks.environment import environment_read
-from benchmarks.prepare import ENGINE_WEIGHT, EXPORT_WEIGHT, Prepared, sources_prepare
+from benchmarks.isolation import isolated
+from benchmarks.prepare import EXPORT_WEIGHT, sources_prepare
+from benchmarks.prepared import ENGINE_WEIGHT, Prepared
 from benchmarks.progress import Journal, OnProgress
 from benchmarks.report import CanaryReading, Report
 
@@ -65,12 +67,24 @@ def measure(
     )
     results = CaseRunner(prepared, journal, price_per_hour)
     with collector_settled():
-        before = (canary_time(chosen, "before"),) if canary else ()
+        before = (_canary_first(prepared),) if canary else ()
         results.measure_all(cases)
         after = (canary_time(chosen, "after"),) if canary else ()
     results.remarks += canary_remarks(before, after)
     journal.finish()
     return _report_make(source, model, precision, chosen, prepared, results, journal, (*before, *after))
+
+
+def _canary_first(prepared: Prepared) -> CanaryReading:
+    """The canary before the job: on a GPU in a child where that is possible.
+
+    CUDA started here would forbid the forks that make the memory suite cheap.
+    """
+    device = prepared.assets.device
+    if device == "cuda" and prepared.forkable:
+        reading: CanaryReading = isolated(canary_time, device, "before", method="fork")
+        return reading
+    return canary_time(device, "before")
 
 
 def measure_block(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.gauge import Gauge, held_back
-from benchmarks.isolation import process_family
 from benchmarks.load import Load
 from benchmarks.suites.base import Findings
 from benchmarks.timing import FEWEST_SAMPLES, Timing
@@ -77,7 +76,8 @@ def gauge_remarks(findings: Findings, gauge: Gauge) -> None:
     """What the GPU's own readings say against this case's numbers."""
     readings = [values for _, values in gauge.readings]
     reasons = sorted({words for values in readings for words in held_back(values)})
-    if reasons:
+    # a suite that left the held-back blocks out has said so
+    if reasons and not any(one.code == "held-back" for one in findings.remarks):
         findings.remark(
             "throttled",
             f"the GPU was held back by {' and '.join(reasons)} while this was measured; "
@@ -92,11 +92,20 @@ def gauge_remarks(findings: Findings, gauge: Gauge) -> None:
             f"the GPU's clock moved by {span:.0%} while this was measured ({min(clocks[1:-1]) / 1e6:.0f} to "
             f"{max(clocks[1:-1]) / 1e6:.0f} MHz); lock the clocks, or compare only with runs at equal clocks",
         )
-    foreign = gauge.foreign(process_family())
+    foreign = gauge.foreign()
     if foreign:
         findings.remark(
             "foreign-process",
             f"other processes computed on the GPU ({', '.join(map(str, sorted(foreign)))}); "
             "keep them off a GPU that measures, and run this again",
             unstable=True,
+        )
+    # the readers of these say in their own remarks what they went without
+    missing = {name: why for name, why in gauge.missing.items() if name not in ("processes", "accounting")}
+    if missing:
+        why = "; ".join(sorted(set(missing.values())))
+        findings.remark(
+            "reading-missing",
+            f"the GPU's {', '.join(sorted(missing))} could not be read ({why}), so this was measured without "
+            "that watch; update the driver, or let the container reach NVML",
         )

@@ -2,11 +2,17 @@
 
 from datetime import UTC, datetime
 
-from benchmarks.metrics import METRICS
+from benchmarks.cases import Case
+from benchmarks.metrics import metric_get
 from benchmarks.report import Environment, Measurement, Outcome, Report
 from perfsite.runs.models import Job
 
 FACTS = {"cpu_model": "A processor", "python": "3.11.7", "torch": "2.13.0"}
+
+
+def measured_make(case: Case, metric: str, value: float, *, n: int = 1000) -> Measurement:
+    """One measurement of `n` samples, in the metric's unit."""
+    return Measurement(case=case, metric=metric, value=value, unit=metric_get(metric).unit, n=n)
 
 
 def report_make(
@@ -24,9 +30,7 @@ def report_make(
         environment=Environment(facts=FACTS if facts is None else facts),
         outcomes=tuple(Outcome(case=case, status="done") for case in cases),
         measurements=tuple(
-            Measurement(case=case, metric=name, value=value, unit=METRICS[name].unit, n=n)
-            for case in cases
-            for name, value in values.items()
+            measured_make(case, name, value, n=n) for case in cases for name, value in values.items()
         ),
         **more,
     )

@@ -35,7 +35,9 @@ def main() -> int:
     )
     hide_from_peers()
     try:
-        with device_leased(options.device, work=options.work, locks=options.locks) as bench:
+        with device_leased(
+            options.device, work=options.work, locks=options.locks, price_per_hour=options.price_per_hour
+        ) as bench:
             _serve(options, bench)
     except (DeviceError, GpuLostError, Refused, Rejected) as error:
         sys.stderr.write(f"perfsite worker: {error}\n")

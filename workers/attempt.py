@@ -22,12 +22,17 @@ from workers.messages import Failure, Order
 from workers.nursery import Nursery
 from workers.onnx_cache import OnnxCache
 from workers.pulse import Pulse
+from workers.soak_job import job_soak
 from workers.spool import Spool
 from workers.telemetry import Telemetry
 
 log = structlog.get_logger(__name__)
 
-KINDS: dict[str, Callable[[Job], Finished]] = {"measure": job_measure, "compare": job_compare}
+KINDS: dict[str, Callable[[Job], Finished]] = {
+    "measure": job_measure,
+    "compare": job_compare,
+    "soak": job_soak,
+}
 """The kinds of jobs, one row each."""
 
 
@@ -60,7 +65,17 @@ class Attempt:
             log_tail=job_log.tail,
         )
         checkouts = Checkouts(self.folders.mirrors, stop=pulse.stopped)
-        self._job = Job(self.order, folder, checkouts, self.nursery, self.cache, pulse, job_log)
+        self._job = Job(
+            self.order,
+            folder,
+            checkouts,
+            self.nursery,
+            self.cache,
+            pulse,
+            job_log,
+            price_per_hour=self.bench.price_per_hour,
+            soaks=self.folders.soaks,
+        )
         try:
             with pulse:
                 yield pulse
@@ -108,7 +123,7 @@ class Attempt:
         log.info("job stopped", job=self.order.job_id, reason=reason)
         if reason == "cancelled":
             self.spool.failure_save(token, self._job.fail("cancelled", "the job was cancelled").failure)
-        elif reason == "shutdown":
+        elif reason in ("shutdown", "yielded"):
             try:
                 self.client.give_back(token)
             except (Superseded, Unreachable) as error:

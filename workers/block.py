@@ -25,7 +25,9 @@ ENTRY = "workers.measuring:block_measure"
 class Block(BaseModel):
     """What one child measures: some cases of one build that share a model and a precision.
 
-    `onnx_cache` is the file an earlier block of the same build exported, which saves the export.
+    `onnx_cache` is the file an earlier block of the same build exported, which saves the export;
+    `price_per_hour` is of the device; `canary` says whether the pinned computation is timed.  `out` is
+    where the child keeps its files, when that is to outlive the child's own folder.
     """
 
     model: str
@@ -34,3 +36,6 @@ class Block(BaseModel):
     cases: tuple[Case, ...]
     checkout: Path
     onnx_cache: Path | None = None
+    price_per_hour: float | None = None
+    canary: bool = True
+    out: Path | None = None

@@ -9,7 +9,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from workers.messages import Device, device_class_slug
@@ -24,16 +24,22 @@ class DeviceError(Exception):
 
 @dataclass(frozen=True)
 class Bench:
-    """A leased device with the cores its child processes run on and those left to the worker."""
+    """A leased device with the cores its child processes run on and those left to the worker.
+
+    `price_per_hour` is what the device costs, in any currency; None when the operator did not say.
+    """
 
     device: Device
     gpu: Gpu | None
     cores: tuple[int, ...]
     house_cores: tuple[int, ...]
+    price_per_hour: float | None = None
 
 
 @contextmanager
-def device_leased(wanted: str, *, work: Path, locks: Path | None = None) -> Iterator[Bench]:
+def device_leased(
+    wanted: str, *, work: Path, locks: Path | None = None, price_per_hour: float | None = None
+) -> Iterator[Bench]:
     """Lease the device `wanted`: `auto`, `cpu`, `cuda:N` or a GPU's UUID.
 
     `auto` takes the first GPU no other worker holds, and the processor when there is no GPU.  The
@@ -55,7 +61,7 @@ def device_leased(wanted: str, *, work: Path, locks: Path | None = None) -> Iter
             continue
         try:
             _sign(descriptor)
-            yield bench
+            yield replace(bench, price_per_hour=price_per_hour)
         finally:
             os.close(descriptor)
         return

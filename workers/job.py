@@ -60,6 +60,8 @@ class Job:
     cache: OnnxCache
     pulse: Pulse
     log: ChildLog
+    price_per_hour: float | None = None
+    soaks: Path | None = None
     deadline: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -98,6 +100,7 @@ class Job:
             cases=cases,
             checkout=checkout,
             onnx_cache=onnx_cache,
+            price_per_hour=self.price_per_hour,
         )
 
     def export_key(self, build: BuildSource) -> ExportKey:
@@ -109,7 +112,7 @@ class Job:
         if self.order.source.kind not in ("catalogue", "entry"):
             return
         for ref in finished.report.artifacts:
-            if ref.kind == "onnx" and ref.name in finished.files:
+            if ref.sha256 == finished.report.onnx_sha256 and ref.name in finished.files:
                 sealed = Artifact(finished.files[ref.name], "onnx", ref.sha256, ref.size)
                 self.cache.keep(self.export_key(build), sealed)
 
@@ -141,14 +144,15 @@ class Job:
             report = Report.model_validate_json((home / REPORT_FILE).read_bytes())
         except (OSError, ValidationError) as error:
             raise self.fail("protocol", f"the measuring process left no valid report: {error}") from error
-        return Finished(report, self._files(report, home / OUT_FOLDER, block.checkout))
+        return Finished(report, self._files(report, block.out or home / OUT_FOLDER, block.checkout))
 
     def _files(self, report: Report, out: Path, checkout: Path) -> dict[str, Path]:
         """Where the report's artifacts are: made by the child, or given in the checkout."""
         files = {}
         for ref in report.artifacts:
-            for path in (out / ref.name, checkout / self.order.source.ref):
-                if path.name == ref.name and path.is_file():
+            # a suite may keep its files in a folder of its own
+            for path in (out / ref.name, *sorted(out.rglob(ref.name)), checkout / self.order.source.ref):
+                if path.name == ref.name and path.is_file() and path.stat().st_size == ref.size:
                     files[ref.name] = path
                     break
         return files

@@ -20,8 +20,8 @@ def block_measure(folder: Path, events_fd: int) -> int:
     Whatever the watched code raises, `SystemExit` included, becomes a failure event with its kind.
     """
     block = Block.model_validate_json((folder / BLOCK_FILE).read_bytes())
-    out = folder / OUT_FOLDER
-    out.mkdir()
+    out = block.out or folder / OUT_FOLDER
+    out.mkdir(exist_ok=True)
 
     def tell(event: dict[str, Any]) -> None:
         os.write(events_fd, json.dumps(event).encode() + b"\n")
@@ -41,6 +41,8 @@ def block_measure(folder: Path, events_fd: int) -> int:
             workdir=out,
             on_progress=on_progress,
             onnx_cache=block.onnx_cache,
+            price_per_hour=block.price_per_hour,
+            canary=block.canary,
         )
     except BaseException as error:
         traceback.print_exc(file=sys.stderr)

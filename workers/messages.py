@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from benchmarks.cases import Case, ModelSource
 from workers.text import text_clean
 
-PROTOCOL = 1
+PROTOCOL = 2  # since cases have options, which a worker of protocol 1 refuses to read
 WAKE_TASK = "workers.wake"
 
 FailureKind = Literal[
@@ -130,9 +130,14 @@ class Progress(_Message):
 
 
 class ProgressAnswer(_Message):
-    """`cancel` asks the worker to stop the job and report a failure of kind `cancelled`."""
+    """`cancel` asks the worker to stop the job and report a failure of kind `cancelled`.
+
+    `others_wait` asks a soak to give its job back when the running segment ends: one that goes before
+    it waits for the device, and the project lets soaks yield.
+    """
 
     cancel: bool = False
+    others_wait: bool = False
     lease_s: float
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ class Options:
     locks: Path | None
     poll_s: float
     preload: bool
+    price_per_hour: float | None
 
 
 def options_read(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
@@ -75,6 +77,13 @@ def options_read(arguments: Sequence[str], environment: Mapping[str, str]) -> Op
         default=environment.get("PERFSITE_PRELOAD") == "0",
         help="start every child from a bare interpreter, 2 s slower each [PERFSITE_PRELOAD=0]",
     )
+    add(
+        "--price",
+        type=_price,
+        default=environment.get("PERFSITE_PRICE") or None,
+        metavar="PER_HOUR",
+        help="what the device costs an hour, in any currency: adds what things cost [PERFSITE_PRICE]",
+    )
     given = parser.parse_args(arguments)
     for name in ("site", "token"):
         if not getattr(given, name):
@@ -91,7 +100,18 @@ def options_read(arguments: Sequence[str], environment: Mapping[str, str]) -> Op
         locks=Path(given.locks) if given.locks else None,
         poll_s=given.poll,
         preload=not given.no_preload,
+        price_per_hour=given.price,
     )
+
+
+def _price(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"a price is a number above 0, not {text!r}")
+    return value
 
 
 def worker_name(options: Options, device_class: str, uuid: str) -> str:

@@ -15,7 +15,7 @@ from workers.messages import Progress
 
 log = structlog.get_logger(__name__)
 
-StopReason = Literal["superseded", "cancelled", "shutdown"]
+StopReason = Literal["superseded", "cancelled", "shutdown", "yielded"]
 
 SHORTEST_GAP_S = 0.5
 _LOG_TAIL = 8_000
@@ -25,7 +25,8 @@ class Pulse:
     """Sends a heartbeat every `heartbeat_s`, and at once when the stage changes, from its own thread.
 
     A site that is away does not stop the job: its report is spooled.  `reason` is why the job is to
-    stop, None while it is not; the first reason stays.
+    stop, None while it is not; the first reason stays.  `others_wait` says that a job which goes before
+    this one waits for the device.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Pulse:
         self._over = False
         self._stage, self._fraction, self._message = "claimed", 0.0, ""
         self.reason: StopReason | None = None
+        self.others_wait = False
         self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
 
     def __enter__(self) -> Self:
@@ -102,6 +104,7 @@ class Pulse:
         except SiteError as error:
             log.info("a heartbeat did not arrive", reason=str(error))
         else:
+            self.others_wait = answer.others_wait
             if answer.cancel:
                 self.stop("cancelled")
 

@@ -44,7 +44,7 @@ class Telemetry:
             f"other processes computed on the GPU meanwhile ({', '.join(map(str, sorted(self._foreign)))}); "
             "keep them off a GPU that measures, and run this again"
         )
-        return (Remark(code="foreign_process", sentence=sentence, unstable=True),)
+        return (Remark(code="foreign-process", sentence=sentence, unstable=True),)
 
     def _watch_gpu(self) -> None:
         try:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from benchmarks.cli.console import console_make
-from benchmarks.cli.tables import comparisons_print
+from benchmarks.cli.tables import comparisons_print, line_print
 from benchmarks.compare import compare_pairs
 from benchmarks.metrics import metric_get
 from benchmarks.report import Comparison, Measurement, Report
 from benchmarks.splitting import samples_split
+
+Key = tuple[str, str]
+MOST_LABELS = 4
 
 CAVEAT = (
     "Each report is one process, so luck of a process is not told from a change of the model; "
@@ -24,24 +28,30 @@ CAVEAT = (
 
 def compare_command(options: argparse.Namespace) -> int:
     """Print the verdicts; 1 when the reports share no judged measurement."""
-    comparisons = list(reports_compare(report_read(Path(options.a)), report_read(Path(options.b))))
+    before, after = (measured(reports_read(Path(path))) for path in (options.a, options.b))
+    comparisons = list(measurements_compare(before, after))
     console = console_make()
     if options.json:
         console.out(json.dumps([row.model_dump(mode="json") for row in comparisons]), highlight=False)
-    else:
-        comparisons_print(comparisons, console)
-        console.print(CAVEAT, markup=False)
+        return 0 if comparisons else 1
+    comparisons_print(comparisons, console)
+    for path, keys in ((options.a, before.keys() - after), (options.b, after.keys() - before)):
+        if keys:
+            labels = sorted({label for label, _ in keys})
+            told = ", ".join(labels[:MOST_LABELS]) + (" and others" if len(labels) > MOST_LABELS else "")
+            line_print(f"only in {path}: {len(keys)} numbers of {told}", console)
+    line_print(CAVEAT, console)
     return 0 if comparisons else 1
 
 
-def report_read(path: Path) -> Report:
-    """The report in a file that `run --json` wrote.
+def reports_read(path: Path) -> list[Report]:
+    """The reports in a file that `run --json` wrote: one, or a list of them.
 
     Raises:
         ValueError: the file cannot be read or holds something else.
     """
     try:
-        return Report.model_validate_json(path.read_bytes())
+        return _FILE.validate_json(path.read_bytes())
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror}") from error
     except ValidationError as error:
@@ -50,20 +60,32 @@ def report_read(path: Path) -> Report:
         raise ValueError(f"{path} is no report of `run --json`: {where}: {first['msg']}") from error
 
 
-def reports_compare(a: Report, b: Report) -> Iterator[Comparison]:
-    """The verdict on every judged metric of every case that both reports measured, often enough."""
-    before = {_key(measurement): measurement for measurement in a.measurements}
-    for after in b.measurements:
-        metric = metric_get(after.metric)
-        earlier = before.get(_key(after))
-        if metric.better is None or earlier is None or min(earlier.n, after.n) < metric.samples:
+def _one_or_many(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+_FILE = TypeAdapter(Annotated[list[Report], BeforeValidator(_one_or_many)])
+
+
+def measured(reports: Iterable[Report]) -> dict[Key, Measurement]:
+    """Every measurement by model, precision and the rest of its case, and its metric."""
+    return {_key(one): one for report in reports for one in report.measurements}
+
+
+def measurements_compare(
+    before: Mapping[Key, Measurement], after: Mapping[Key, Measurement]
+) -> Iterator[Comparison]:
+    """The verdict on every judged metric of every case that both sides measured, often enough."""
+    for key, later in after.items():
+        metric, earlier = metric_get(later.metric), before.get(key)
+        if metric.better is None or earlier is None or min(earlier.n, later.n) < metric.samples:
             continue
-        first, second = samples_split(earlier), samples_split(after)
+        first, second = samples_split(earlier), samples_split(later)
         pairs = min(len(first), len(second))
         first, second = first[:pairs], second[:pairs]
         result = compare_pairs(first, second, metric=metric, final=True)
-        yield result.as_comparison(after.case, metric, first, second)
+        yield result.as_comparison(later.case, metric, first, second)
 
 
-def _key(measurement: Measurement) -> tuple[str, str]:
+def _key(measurement: Measurement) -> Key:
     return measurement.case.label, measurement.metric

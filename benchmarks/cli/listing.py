@@ -13,6 +13,7 @@ from benchmarks.device import device_choose
 from benchmarks.environment import environment_read
 from benchmarks.metrics import METRICS
 from benchmarks.models.catalogue import CATALOGUE
+from benchmarks.options import OPTIONS, PROVIDER_PREFIX, Option
 
 
 def list_command(options: argparse.Namespace) -> int:
@@ -24,17 +25,35 @@ def list_command(options: argparse.Namespace) -> int:
     console = console_make()
     if options.json:
         tables = {"models": CATALOGUE, "runners": RUNNERS, "precisions": PRECISIONS, "suites": SUITES}
-        console.out(json.dumps({**tables, "metrics": metrics}, indent=2), highlight=False)
+        known = {name: _option_plain(row) for name, row in OPTIONS.items()}
+        console.out(json.dumps({**tables, "options": known, "metrics": metrics}, indent=2), highlight=False)
         return 0
     for title, rows in (
         ("models", CATALOGUE),
         ("runners", RUNNERS),
         ("precisions", PRECISIONS),
         ("suites", SUITES),
+        ("options", _options_told()),
     ):
         console.print(_table(title, rows))
     console.print(_table("metrics", {name: f"{row.title} [{row.unit}]" for name, row in METRICS.items()}))
     return 0
+
+
+def _option_plain(row: Option) -> dict[str, object]:
+    limits = {} if row.kind in (bool, str) else {"low": row.low, "high": row.high}
+    told = {"kind": row.kind.__name__, "meaning": row.meaning, "suites": row.suites, "runners": row.runners}
+    return {**told, **limits, **({"choices": row.choices} if row.choices else {})}
+
+
+def _options_told() -> dict[str, str]:
+    """Each option with its meaning, its words where it has some, and whom it concerns."""
+    rows = {}
+    for name, row in OPTIONS.items():
+        choices = f" ({', '.join(row.choices)})" if row.choices else ""
+        rows[name] = f"{row.meaning}{choices}; for {', '.join((*row.suites, *row.runners))}"
+    rows[f"{PROVIDER_PREFIX}NAME"] = "an option of the execution provider, as it is; for onnxruntime"
+    return rows
 
 
 def env_command(options: argparse.Namespace) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 
 from benchmarks.errors import CannotRun
@@ -13,8 +15,10 @@ from benchmarks.gpu.graphs import graph_capture
 
 WIDTH = 2048
 PRODUCTS = 10
+PER_PAIR = 10
 _SEED = 0
-_WARM = 20
+_WARM_S = (0.2, 1.0)  # an idle GPU's clock needs this long to rise: at least, at most
+_STEADY = 0.002  # two blocks in a row agree to this
 
 
 def canary_samples(repeats: int) -> list[float]:
@@ -26,9 +30,20 @@ def canary_samples(repeats: int) -> list[float]:
     if not torch.cuda.is_available():
         raise CannotRun(f"torch {torch.__version__} cannot use the GPU")
     stream, replay = _canary()
-    for _ in range(_WARM):
-        replay()
-    return list(launches_time(replay, stream, pairs=repeats, per_pair=10))
+    _warm_up(stream, replay)
+    return list(launches_time(replay, stream, pairs=repeats, per_pair=PER_PAIR))
+
+
+def _warm_up(stream: Any, replay: Any) -> None:
+    """Replay until the clock has risen: a GPU that idled would be told slower before a job than after."""
+    least, most = (time.perf_counter() + seconds for seconds in _WARM_S)
+    before = 0.0
+    while True:
+        now = float(np.median(launches_time(replay, stream, pairs=10, per_pair=PER_PAIR)))
+        steady = abs(now - before) <= _STEADY * now
+        if time.perf_counter() >= (least if steady else most):
+            return
+        before = now
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,23 +16,42 @@ IN_FLIGHT = 3  # pairs enqueued ahead, so that the GPU never waits for the host 
 _PROBE = 10
 
 
+@dataclass(frozen=True)
+class Pair:
+    """Two events on a stream with `launches` launches between them."""
+
+    first: Any
+    last: Any
+    launches: int
+
+    @classmethod
+    def enqueue(cls, submit: Callable[[], None], stream: Any, launches: int) -> Pair:
+        """Enqueue event, launches, event; does not wait."""
+        first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        first.record(stream)
+        for _ in range(launches):
+            submit()
+        last.record(stream)
+        return cls(first, last, launches)
+
+    def seconds(self) -> float:
+        """Seconds per launch, once the GPU is past the second event."""
+        self.last.synchronize()
+        return self.first.elapsed_time(self.last) * 1e-3 / self.launches  # CUDA tells milliseconds
+
+
 def launches_time(submit: Callable[[], None], stream: Any, *, pairs: int, per_pair: int) -> np.ndarray:
     """Seconds per launch (pairs,), each the mean of `per_pair` launches between two events.
 
     `submit` enqueues one launch on `stream` and does not wait.
     """
-    waiting: deque[tuple[Any, Any]] = deque()
+    waiting: deque[Pair] = deque()
     seconds: list[float] = []
     for _ in range(pairs):
-        first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        first.record(stream)
-        for _ in range(per_pair):
-            submit()
-        last.record(stream)
-        waiting.append((first, last))
+        waiting.append(Pair.enqueue(submit, stream, per_pair))
         if len(waiting) >= IN_FLIGHT:
-            seconds.append(_pair_seconds(*waiting.popleft()) / per_pair)
-    seconds += [_pair_seconds(*pair) / per_pair for pair in waiting]
+            seconds.append(waiting.popleft().seconds())
+    seconds += [pair.seconds() for pair in waiting]
     return np.asarray(seconds)
 
 
@@ -48,18 +68,9 @@ def cold_launches_time(submit: Callable[[], None], stream: Any, *, launches: int
     """
     size = 4 * torch.cuda.get_device_properties("cuda").L2_cache_size
     flood = torch.empty(size, dtype=torch.int8, device="cuda")
-    marks = []
+    pairs = []
     with torch.cuda.stream(stream):
         for _ in range(launches):
             flood.zero_()
-            first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            first.record(stream)
-            submit()
-            last.record(stream)
-            marks.append((first, last))
-    return np.asarray([_pair_seconds(*mark) for mark in marks])
-
-
-def _pair_seconds(first: Any, last: Any) -> float:
-    last.synchronize()
-    return first.elapsed_time(last) * 1e-3  # milliseconds, as CUDA tells them
+            pairs.append(Pair.enqueue(submit, stream, 1))
+    return np.asarray([pair.seconds() for pair in pairs])

@@ -15,10 +15,14 @@ WARM_CALLS = 3
 
 @dataclass(frozen=True)
 class Captured:
-    """A recorded graph and the stream it is replayed on; keeps the graph's memory alive."""
+    """A recorded graph, the stream it is replayed on, and the call that was recorded.
+
+    The graph reads and writes where the call's tensors lay: holding the call keeps them there.
+    """
 
     graph: Any
     stream: Any
+    call: Callable[[], object]
 
     def replay(self) -> None:
         """Launch the graph on its stream; does not wait."""
@@ -48,7 +52,7 @@ def graph_capture(call: Callable[[], object], stream: Any) -> Captured:
         stream.synchronize()
     except Exception as error:  # torch raises RuntimeError, AcceleratorError, and what the model raises
         raise CannotCapture(f"no CUDA graph of it: {type(error).__name__}: {_first_line(error)}") from error
-    return Captured(graph, stream)
+    return Captured(graph, stream, call)
 
 
 def _first_line(error: Exception) -> str:

@@ -26,7 +26,14 @@ _ROWS: dict[str, CatalogueRow] = {
     "tiny-decoder": CatalogueRow("text", "tiny_decoder_build", "two-layer Qwen2 decoder, 32 tokens"),
     "tiny-clip": CatalogueRow("multimodal", "tiny_clip_build", "two-layer CLIP, 32x32 image and 16 tokens"),
     "resnet50": CatalogueRow("resnet", "resnet50_build", "ResNet-50, 3x224x224"),
+    "resnet152": CatalogueRow("resnet", "resnet152_build", "ResNet-152, 3x224x224"),
+    "vit-b16": CatalogueRow("vit", "vit_b16_build", "ViT-B/16, 3x224x224"),
     "bert-base": CatalogueRow("text", "bert_base_build", "BERT-base encoder, 128 tokens"),
+    "bart-large": CatalogueRow("text", "bart_large_build", "BART-large, 128 tokens into each side"),
+    "qwen2-1.5b": CatalogueRow("qwen", "qwen2_build", "Qwen2 1.5B decoder, 128 tokens without its cache"),
+    "clip-vit-b32": CatalogueRow(
+        "multimodal", "clip_vit_b32_build", "CLIP ViT-B/32, 3x224x224 image and 77 tokens"
+    ),
 }
 
 CATALOGUE: dict[str, str] = {name: row.title for name, row in _ROWS.items()}

@@ -8,7 +8,7 @@ import types
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.errors import ModelError
+from benchmarks.errors import BenchmarkError, ModelError
 
 
 def entry_split(ref: str) -> tuple[str, str]:
@@ -23,14 +23,15 @@ def entry_split(ref: str) -> tuple[str, str]:
     return path, function
 
 
-def entry_call(ref: str, checkout: Path) -> object:
-    """Run the entry point's file and return what its function returns.
+def entry_call(ref: str, checkout: Path, *arguments: object) -> object:
+    """Run the entry point's file and return what its function returns for `arguments`.
 
     The file is compiled from its source, never from a cached byte code that an earlier checkout of
     the same length and second may have left; nothing is written into the checkout.
 
     Raises:
         ModelError: the file or function is missing, lies outside the checkout, or raises.
+        BenchmarkError: what the function was given raised it: it goes through as it is.
     """
     path, function = entry_split(ref)
     root = checkout.resolve()
@@ -46,7 +47,9 @@ def entry_call(ref: str, checkout: Path) -> object:
             known = ", ".join(sorted(name for name in vars(module) if callable(getattr(module, name)))[:8])
             raise ModelError(f"{ref}: {path} has no function {function!r}; it has: {known or 'none'}")
         try:
-            return build()
+            return build(*arguments)
+        except BenchmarkError:
+            raise
         except (Exception, SystemExit) as error:  # a script that exits is a mistake of its own
             raise ModelError(f"{ref} raised {type(error).__name__}: {error}") from error
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from benchmarks.errors import ModelError
+from benchmarks.models.sizes import images_of, tokens_of
 
 
 def example_checked(example: object, where: str) -> tuple[Any, ...]:
@@ -40,25 +41,26 @@ def example_checked(example: object, where: str) -> tuple[Any, ...]:
 
 
 def example_resized(example: tuple[Any, ...], size: int, where: str) -> tuple[Any, ...]:
-    """The example with images of `size` x `size` pixels (dims 2 and 3) or `size` tokens (dim 1).
+    """The example with images of `size` x `size` pixels, or else with `size` tokens.
 
-    Rows and columns of the example are repeated, so that token ids stay in the vocabulary.
+    Images are floating point, (n, c, h, w); a text beside them stays as it is.  Tokens are the longest
+    whole numbers of shape (n, t); every other axis that is t long is resized with them, as masks
+    (n, t) and (n, 1, t, t), kinds of tokens and the tokens of a decoder have it.  Rows and columns of
+    the example are repeated, so that token ids stay in the vocabulary and masks keep their values.
 
     Raises:
         ModelError: no input has a size: neither images nor token ids.
     """
-    images = any(tensor.dim() == 4 for tensor in example)
-    axes = (2, 3) if images else (1,)
-    resized = tuple(
-        _repeated(tensor, axes, size) if _is_sized(tensor, images=images) else tensor for tensor in example
-    )
-    if all(after is before for after, before in zip(resized, example, strict=True)):
+    images, tokens = images_of(example), tokens_of(example)
+    if not images and tokens is None:
         raise ModelError(f"{where}: no input is an image (n, c, h, w) or token ids (n, t), so it has no size")
-    return resized
+    return tuple(_repeated(one, _axes_sized(one, images, tokens), size) for one in example)
 
 
-def _is_sized(tensor: Any, *, images: bool) -> bool:
-    return tensor.dim() == 4 if images else tensor.dim() == 2 and not tensor.is_floating_point()
+def _axes_sized(tensor: Any, images: tuple[Any, ...], tokens: int | None) -> tuple[int, ...]:
+    if images:
+        return (2, 3) if any(tensor is image for image in images) else ()
+    return tuple(axis for axis in range(1, tensor.dim()) if tensor.shape[axis] == tokens)
 
 
 def _repeated(tensor: Any, axes: tuple[int, ...], size: int) -> Any:

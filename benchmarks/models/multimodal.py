@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import CLIPConfig, CLIPModel
+from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPVisionConfig
 
 _LAYERS = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
 
@@ -19,8 +19,17 @@ class PairScores(nn.Module):
         self.model = model
 
     def forward(self, pixel_values: Any, input_ids: Any) -> Any:
-        """Cosine similarity of image (n, 3, h, w) and text (n, tokens), row by row."""
-        outputs = self.model(pixel_values=pixel_values, input_ids=input_ids, return_dict=True)
+        """Cosine similarity of image (n, 3, h, w) and text (n, tokens), row by row.
+
+        Images of another size than the configuration's take interpolated position embeddings.
+        """
+        trained = self.model.config.vision_config.image_size
+        outputs = self.model(
+            pixel_values=pixel_values,
+            input_ids=input_ids,
+            interpolate_pos_encoding=pixel_values.shape[-1] != trained,
+            return_dict=True,
+        )
         return (outputs.image_embeds * outputs.text_embeds).sum(dim=-1)
 
 
@@ -34,3 +43,12 @@ def tiny_clip_build() -> tuple[Any, Any]:
     tokens = torch.randint(998, (1, 16))
     tokens[:, -1] = 999
     return PairScores(CLIPModel(config)), (torch.randn(1, 3, 32, 32), tokens)
+
+
+def clip_vit_b32_build() -> tuple[Any, Any]:
+    """CLIP ViT-B/32 on a 224x224 image and 77 tokens, 151,277,313 parameters."""
+    text = CLIPTextConfig()
+    tokens = torch.randint(text.vocab_size - 2, (1, text.max_position_embeddings))
+    tokens[:, -1] = text.eos_token_id
+    config = CLIPConfig(text_config=text.to_dict(), vision_config=CLIPVisionConfig().to_dict())
+    return PairScores(CLIPModel(config)), (torch.randn(1, 3, 224, 224), tokens)

@@ -1,4 +1,4 @@
-"""ResNet-50 as in He et al. 2015, "Deep Residual Learning", with the stride on the 3x3 convolution."""
+"""ResNets as in He et al. 2015, "Deep Residual Learning", with the stride on the 3x3 convolution."""
 
 from __future__ import annotations
 
@@ -49,15 +49,24 @@ def _stages(depths: tuple[int, ...]) -> list[nn.Module]:
     return blocks
 
 
-def resnet50_build() -> tuple[Any, Any]:
-    """Input (1, 3, 224, 224), output (1, 1000), 25,557,032 parameters."""
+def _resnet(depths: tuple[int, ...]) -> tuple[Any, Any]:
     module = nn.Sequential(
         _conv(3, 64, 7, 2),
         nn.ReLU(inplace=True),
         nn.MaxPool2d(kernel_size=3, stride=2, padding=1),
-        *_stages((3, 4, 6, 3)),
+        *_stages(depths),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
         nn.Linear(512 * _EXPANSION, 1000),
     )
     return module, torch.randn(1, 3, 224, 224)
+
+
+def resnet50_build() -> tuple[Any, Any]:
+    """Input (1, 3, 224, 224), output (1, 1000), 25,557,032 parameters."""
+    return _resnet((3, 4, 6, 3))
+
+
+def resnet152_build() -> tuple[Any, Any]:
+    """Input (1, 3, 224, 224), output (1, 1000), 60,192,808 parameters."""
+    return _resnet((3, 8, 36, 3))

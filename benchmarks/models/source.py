@@ -15,6 +15,7 @@ from benchmarks.errors import ModelError
 from benchmarks.models.catalogue import catalogue_build
 from benchmarks.models.entry import entry_call
 from benchmarks.models.inputs import example_checked, example_resized, tensor_array
+from benchmarks.models.limits import size_checked
 from benchmarks.precision import module_cast, tensors_cast
 
 SEED = 0
@@ -55,6 +56,7 @@ def model_load(source: ModelSource, checkout: Path, precision: str, size: int | 
     tensors = example_checked(example, source.ref)
     if size is not None:
         tensors = example_resized(tensors, size, source.ref)
+        size_checked(module, tensors, size, source.ref)
     module = module_cast(module.eval().requires_grad_(False), precision)
     return LoadedModel(module=module, example=tensors_cast(tensors, precision), precision=precision)
 

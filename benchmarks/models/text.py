@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import BertConfig, BertModel, Qwen2Config, Qwen2Model
+from transformers import BartConfig, BartModel, BertConfig, BertModel, Qwen2Config, Qwen2Model
 
 
 class FirstOutput(nn.Module):
@@ -19,6 +19,20 @@ class FirstOutput(nn.Module):
     def forward(self, input_ids: Any, attention_mask: Any) -> Any:
         """Hidden states of the last layer for `input_ids` (n, tokens) under `attention_mask`."""
         return self.model(input_ids=input_ids, attention_mask=attention_mask, return_dict=False)[0]
+
+
+class BothSides(nn.Module):
+    """An encoder and its decoder in one forward; the decoder's last hidden state: (n, tokens, width)."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: Any, decoder_input_ids: Any) -> Any:
+        """Hidden states for the decoder's tokens (n, tokens) given the encoder's (n, tokens)."""
+        return self.model(
+            input_ids=input_ids, decoder_input_ids=decoder_input_ids, use_cache=False, return_dict=False
+        )[0]
 
 
 def _example(vocabulary: int, tokens: int) -> tuple[Any, Any]:
@@ -57,3 +71,13 @@ def tiny_decoder_build() -> tuple[Any, Any]:
         use_cache=False,
     )
     return FirstOutput(Qwen2Model(config)), _example(1000, 32)
+
+
+def bart_large_build() -> tuple[Any, Any]:
+    """BART-large (12 layers a side, width 1024), on 128 tokens into each side, 406,291,456 parameters.
+
+    The tokens of both sides are given, as in one step of training or scoring: nothing is generated.
+    """
+    config = BartConfig()
+    encoder, decoder = (torch.randint(3, config.vocab_size, (1, 128)) for _ in range(2))
+    return BothSides(BartModel(config)), (encoder, decoder)

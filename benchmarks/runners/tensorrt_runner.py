@@ -2,133 +2,118 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
-from benchmarks.errors import CannotRun, MeasureError
-from benchmarks.models.arrays import arrays_batched
+from benchmarks.engines.check import engine_checked, refusal_words
+from benchmarks.errors import CannotCapture, CannotRun, MeasureError
+from benchmarks.gpu.graphs import Captured, graph_capture
 from benchmarks.models.inputs import array_tensor
+from benchmarks.runners import tensorrt_rtx
 from benchmarks.runners.base import Assets, Runner, artifact_required
-from benchmarks.runners.tensorrt_library import library_import, logger_make
-
-SEED = 0
-_TORCH_TYPES = {
-    "FLOAT": torch.float32,
-    "HALF": torch.float16,
-    "BF16": torch.bfloat16,
-    "INT32": torch.int32,
-    "INT64": torch.int64,
-    "INT8": torch.int8,
-    "UINT8": torch.uint8,
-    "BOOL": torch.bool,
-}
+from benchmarks.runners.tensorrt_buffers import (
+    context_bind,
+    inputs_make,
+    names_of,
+    outputs_bind,
+    outputs_make,
+)
+from benchmarks.runners.tensorrt_layers import engine_inspect, layers_time
+from benchmarks.runners.tensorrt_library import Log, library_import, log_kept
+from benchmarks.runners.tensorrt_refit import engine_refit
 
 
 class TensorRTRunner(Runner):
-    """Deserialises a sealed engine and runs it with `execute_async_v3` on a stream of its own."""
+    """Deserialises a checked engine and runs it with `execute_async_v3` on a stream of its own."""
 
     name: ClassVar[str] = "tensorrt"
 
     def __init__(self, assets: Assets) -> None:
         super().__init__(assets)
-        self._log: list[str] = []
-        self._keep: tuple[Any, ...] = ()  # logger and runtime must outlive the engine
+        self._listening = ExitStack()
+        self._logger: Any = None
+        self._log = Log()
         self._trt: Any = None
+        self._runtime: Any = None  # logger and runtime must outlive the engine, the engine its contexts
         self._engine: Any = None
         self._context: Any = None
         self._stream: Any = None
-        self._tensors: dict[str, Any] = {}
+        self._captured: Captured | None = None
+        self._inputs: dict[str, torch.Tensor] = {}
+        self._outputs: dict[str, torch.Tensor] = {}
 
     def load(self) -> None:
-        """Read the engine back.
+        """Check the engine and read it back.
 
         Raises:
             MissingLibrary: TensorRT is not installed.
-            CannotRun: there is no GPU, or the engine does not fit this one.
+            CannotRun: there is no GPU, or the engine is of another release or for another GPU.
             IntegrityError: the engine file is not the sealed one.
         """
         self._trt = library_import(self.name)
+        engine = artifact_required(self.assets.engine, self.name, "an engine")
+        path = engine_checked(engine, runner=self.name, version=self._trt.__version__)
+        self._device_check()
+        try:
+            self._open(path)
+        except BaseException:
+            self.close()
+            raise
+
+    def _device_check(self) -> None:
         if self.assets.device != "cuda":
             raise CannotRun(f"{self.name} needs an NVIDIA GPU to run an engine, and this machine has none")
         if not torch.cuda.is_available():
             raise CannotRun(
-                f"{self.name} takes its buffers from torch, and torch {torch.__version__} has no CUDA"
+                f"{self.name} takes its buffers from torch, and torch {torch.__version__} has no CUDA; "
+                "install a CUDA build of torch (pip install 'perfsite[gpu]')"
             )
-        plan = artifact_required(self.assets.engine, self.name, "an engine").verified().read_bytes()
-        logger = logger_make(self._trt, self._log)
-        runtime = self._trt.Runtime(logger)
-        self._engine = runtime.deserialize_cuda_engine(plan)
+
+    def _open(self, path: Path) -> None:
+        self._logger, self._log = self._listening.enter_context(log_kept(self._trt))
+        self._runtime = self._trt.Runtime(self._logger)
+        plan = path.read_bytes()
+        self._plan_check(plan, path.name)
+        self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
             raise CannotRun(
-                f"{self.name} {self._trt.__version__} refuses this engine: {' '.join(self._log[-3:])}"
+                f"{self.name} {self._trt.__version__}: {refusal_words(path.name, self._log.words())}"
             )
-        self._keep = (logger, runtime)
-        self._context = self._engine.create_execution_context()
+        self._context = self._context_make()
         self._stream = torch.cuda.Stream()
 
-    def layer_count(self) -> int:
-        """Layers of the loaded engine, after fusion."""
-        return int(self._engine.num_layers)
+    def _plan_check(self, plan: bytes, name: str) -> None:
+        """TensorRT tells what it refuses while deserialising."""
+
+    def _context_make(self) -> Any:
+        context = self._context_new()
+        if context is None:
+            raise CannotRun(
+                f"{self.name} made no execution context: {self._log.words() or 'no reason given'}"
+            )
+        return context
+
+    def _context_new(self) -> Any:
+        return self._engine.create_execution_context()
 
     def bind(self, batch: int) -> None:
         """Inputs of `batch` rows and outputs of the shapes that follow, all on the GPU."""
-        names = [self._engine.get_tensor_name(position) for position in range(self._engine.num_io_tensors)]
-        inputs = [name for name in names if self._is_input(name)]
-        self._tensors = {}
-        for name, tensor in zip(inputs, self._rows(inputs, batch), strict=True):
-            if not self._context.set_input_shape(name, tuple(tensor.shape)):
-                raise MeasureError(
-                    f"the engine refuses shape {tuple(tensor.shape)} for {name!r}; rebuild it for this batch"
-                )
-            self._place(name, tensor)
-        for name in names:
-            if name not in self._tensors:
-                shape = tuple(self._context.get_tensor_shape(name))
-                self._place(name, torch.empty(shape, dtype=self._type_of(name), device="cuda"))
+        self._captured = None
+        inputs, outputs = names_of(self._trt, self._engine)
+        self._inputs = inputs_make(self._engine, inputs, self.assets.example, batch)
+        context_bind(self._engine, self._context, self._inputs)
+        self._outputs = outputs_make(self._engine, self._context, outputs)
         torch.cuda.synchronize()
-
-    def _rows(self, inputs: list[str], batch: int) -> tuple[Any, ...]:
-        """`batch` rows per input on the GPU: the model's example, or seeded ones for a bare engine."""
-        if self.assets.example:
-            arrays = arrays_batched(self.assets.example, batch)
-            return tuple(
-                array_tensor(array).to("cuda", self._type_of(name))
-                for name, array in zip(inputs, arrays, strict=True)
-            )
-        torch.manual_seed(SEED)
-        return tuple(self._rows_make(name, batch) for name in inputs)
-
-    def _rows_make(self, name: str, batch: int) -> Any:
-        shape = list(self._engine.get_tensor_shape(name))
-        if -1 in shape[1:]:
-            raise CannotRun(
-                f"input {name!r} of the engine has a free dimension besides the batch ({shape}); "
-                "give the ONNX file or the module instead, whose example fixes it"
-            )
-        rows = (batch if shape[0] == -1 else shape[0], *shape[1:])
-        dtype = self._type_of(name)
-        if dtype.is_floating_point:
-            return torch.randn(rows, device="cuda").to(dtype)
-        return torch.ones(rows, dtype=dtype, device="cuda")
 
     def feed(self, arrays: tuple[np.ndarray, ...]) -> None:
         """Copy the arrays into the bound inputs, on the runner's stream."""
-        inputs = [name for name in self._tensors if self._is_input(name)]
         with torch.cuda.stream(self._stream):
-            for name, array in zip(inputs, arrays, strict=True):
-                self._tensors[name].copy_(array_tensor(array), non_blocking=True)
-
-    def _is_input(self, name: str) -> bool:
-        return bool(self._engine.get_tensor_mode(name) == self._trt.TensorIOMode.INPUT)
-
-    def _type_of(self, name: str) -> Any:
-        return _TORCH_TYPES[self._engine.get_tensor_dtype(name).name]
-
-    def _place(self, name: str, tensor: Any) -> None:
-        self._tensors[name] = tensor
-        self._context.set_tensor_address(name, tensor.data_ptr())
+            for bound, array in zip(self._inputs.values(), arrays, strict=True):
+                bound.copy_(array_tensor(array), non_blocking=True)
 
     def infer(self) -> None:
         """One execution, awaited on the runner's stream.
@@ -136,30 +121,133 @@ class TensorRTRunner(Runner):
         Raises:
             MeasureError: TensorRT refused to enqueue it.
         """
-        if not self._context.execute_async_v3(self._stream.cuda_stream):
-            raise MeasureError(f"{self.name} could not enqueue: {' '.join(self._log[-3:])}")
+        self.submit()
+        self.wait()
+
+    def submit(self) -> None:
+        """Enqueue one execution, or replay its graph.
+
+        Raises:
+            MeasureError: TensorRT refused to enqueue it.
+        """
+        if self._captured is not None:
+            self._captured.replay()
+            return
+        self._enqueue(self._stream.cuda_stream)
+
+    def _enqueue(self, stream_handle: int) -> None:
+        if not self._context.execute_async_v3(stream_handle):
+            raise MeasureError(f"{self.name} could not enqueue: {self._log.words() or 'no reason given'}")
+
+    def wait(self) -> None:
+        """Return when the stream is idle."""
         self._stream.synchronize()
+
+    @property
+    def stream(self) -> Any | None:
+        """The stream of all executions."""
+        return self._stream
+
+    @property
+    def captured(self) -> bool:
+        """Whether `submit` replays a graph."""
+        return self._captured is not None
+
+    def capture(self) -> None:
+        """Record one execution of the bound inputs; it runs a few times before, as TensorRT asks.
+
+        Raises:
+            CannotCapture: the engine does not allow it, or the case switched it off.
+        """
+        if not self.assets.option("graph", default=True):
+            raise CannotCapture("the case switched CUDA graphs off")
+        self._capture_check()
+        self._captured = graph_capture(
+            lambda: self._enqueue(torch.cuda.current_stream().cuda_stream), self._stream
+        )
+
+    def _capture_check(self) -> None:
+        """TensorRT tells what it cannot record while recording."""
 
     def outputs(self) -> tuple[np.ndarray, ...]:
         """The engine's outputs, floating point as float32."""
-        found = []
-        for name, tensor in self._tensors.items():
-            if self._engine.get_tensor_mode(name) == self._trt.TensorIOMode.OUTPUT:
-                found.append((tensor.float() if tensor.is_floating_point() else tensor).cpu().numpy())
-        return tuple(found)
+        self.wait()
+        return tuple(
+            (tensor.float() if tensor.is_floating_point() else tensor).cpu().numpy()
+            for tensor in self._outputs.values()
+        )
 
     def memory(self) -> dict[str, int]:
         """Bytes of scratch memory that a context of the engine needs."""
         return {"engine_context": int(self._engine.device_memory_size_v2)}
 
+    def layer_count(self) -> int:
+        """Layers of the loaded engine, after fusion."""
+        return int(self._engine.num_layers)
+
+    def layer_times(self) -> list[tuple[str, float]]:
+        """(layer, seconds) of the bound inputs, in a context of its own that nothing else uses.
+
+        Raises:
+            MeasureError: TensorRT refused to run, or reported no layer.
+        """
+        context = self._context_make()
+        context_bind(self._engine, context, self._inputs)
+        outputs_bind(context, self._outputs)
+        return layers_time(self._trt, context, self._stream)
+
+    def inspect(self) -> str:
+        """The engine's layers, formats and kernels as JSON."""
+        return engine_inspect(self._trt, self._engine, self._context)
+
+    def refit(self, onnx: Path) -> None:
+        """Exchange the engine's weights for those of `onnx`; drops a capture.
+
+        Raises:
+            CannotRun: the engine was not built for it.
+            MeasureError: the file's graph is another one.
+        """
+        if not self._engine.refittable:
+            raise CannotRun(
+                "this engine's weights cannot be exchanged; the option refit=true builds one whose can, "
+                "which may be slower"
+            )
+        self._captured = None
+        engine_refit(self._trt, self._logger, self._engine, onnx, self._stream)
+
+    def hot_update(self) -> None:
+        """Exchange the weights while loaded, from the ONNX file the engine was built from.
+
+        Raises:
+            CannotRun: the engine was not built for it, or there is no ONNX file.
+            IntegrityError: the ONNX file is not the sealed one.
+        """
+        onnx = artifact_required(self.assets.onnx, self.name, "the ONNX file its weights come from")
+        self.refit(onnx.verified())
+
     def close(self) -> None:
-        """Free context, engine and buffers, in that order."""
+        """Free graph, context, engine, runtime and buffers, in that order."""
+        self._captured = None
         self._context = None
         self._engine = None
-        self._tensors, self._keep = {}, ()
+        self._runtime = None
+        self._inputs, self._outputs = {}, {}
+        self._listening.close()
+        if self._stream is not None:
+            self._stream = None
+            torch.cuda.empty_cache()
 
 
 class TensorRTRTXRunner(TensorRTRunner):
-    """The same over TensorRT-RTX."""
+    """The same over TensorRT-RTX, with what it alone has (see `tensorrt_rtx`)."""
 
     name: ClassVar[str] = "tensorrt_rtx"
+
+    def _plan_check(self, plan: bytes, name: str) -> None:
+        tensorrt_rtx.plan_checked(self._trt, self._runtime, plan, name)
+
+    def _context_new(self) -> Any:
+        return tensorrt_rtx.context_make(self._trt, self._engine)
+
+    def _capture_check(self) -> None:
+        tensorrt_rtx.capture_checked(self._context, self._stream)

@@ -1,4 +1,4 @@
-"""PyTorch compiled by `torch.compile`; the compilation is part of loading and of the first call."""
+"""PyTorch compiled by `torch.compile`; what it compiles is part of binding, for the bound shapes alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DEFAULT_MODE = "default"
 
 
 class TorchCompileRunner(TorchRunner):
-    """Compiles for the bound shapes alone: a new batch compiles anew."""
+    """Compiles when inputs are bound: another batch compiles anew."""
 
     name: ClassVar[str] = "torch_compile"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from benchmarks.metrics import METRICS
+from benchmarks.metrics import format_bytes
+from perfsite.results.metrics import metric_row
 
 MINUS = "\N{MINUS SIGN}"
 THIN = "\N{NO-BREAK SPACE}"
@@ -20,19 +21,19 @@ def value_text(value: float | None, metric: str) -> str:
     """
     if value is None:
         return "–"
-    row = METRICS.get(metric)
+    row = metric_row(metric)
     return f"{value:.3g}" if row is None else row.format(value)
 
 
 def metric_title(metric: str) -> str:
     """The metric's name for people, for example `Latency p50`."""
-    row = METRICS.get(metric)
+    row = metric_row(metric)
     return metric.replace("_", " ") if row is None else row.title
 
 
 def metric_direction(metric: str) -> str:
     """`lower is better`, `higher is better` or nothing for a metric that is never judged."""
-    row = METRICS.get(metric)
+    row = metric_row(metric)
     return f"{row.better} is better" if row is not None and row.better else ""
 
 
@@ -107,7 +108,7 @@ def duration_text(seconds: float | timedelta | None, *, parts: int = 2) -> str:
 
 def bytes_text(size: int | float | None) -> str:
     """Bytes in powers of 1,024: `12.3 MiB`."""
-    return "–" if size is None else METRICS["model_size"].format(size)
+    return "–" if size is None else format_bytes(size)
 
 
 @dataclass(frozen=True)

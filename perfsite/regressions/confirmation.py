@@ -22,14 +22,12 @@ from perfsite.regressions.models import Suspicion, Verdict
 from perfsite.regressions.selectors import change_rank
 from perfsite.regressions.wording import Change, confirmed_sentence, same_sentence, unknown_sentence
 from perfsite.results.models import Report, Series
+from perfsite.runs.cases import case_find, case_key, cases_of
 from perfsite.runs.models import Attempt, Build, Job, Worker
 from perfsite.runs.services import compare_order
 from perfsite.runs.states import JOB_ENDED
 
 DETECTOR = "interleaved-comparison/1"
-
-# (runner, precision, shape, suite): what tells the cases of one model apart
-CaseKey = tuple[str, str, str, str]
 
 
 def suspicions_order() -> int:
@@ -139,7 +137,7 @@ def _comparison_of(report: Report, series: Series) -> Comparison | None:
     """What a comparison's report tells of a series, None when it is silent."""
     for fields in report.comparisons:
         comparison = Comparison.model_validate(fields)
-        if (_case_key(comparison.case), comparison.metric) == (_series_key(series), series.metric):
+        if (case_key(comparison.case), comparison.metric) == (case_key(series), series.metric):
             return comparison
     return None
 
@@ -155,21 +153,11 @@ def _pin(trigger: Job) -> str:
 
 
 def _case_of(suspicion: Suspicion) -> Case:
-    """The case as it was ordered when the suspect was measured; it knows the duration too."""
-    wanted = _series_key(suspicion.series)
-    for fields in suspicion.trigger.spec["cases"]:
-        case = Case.model_validate(fields)
-        if _case_key(case) == wanted:
-            return case
-    raise PerfsiteError(f"job {suspicion.trigger_id} has no case {suspicion.series.case_label}")
-
-
-def _series_key(series: Series) -> CaseKey:
-    return series.runner, series.precision, series.shape, series.suite
-
-
-def _case_key(case: Case) -> CaseKey:
-    return case.runner, case.precision, case.shape, case.suite
+    """The case that measures what is suspected and no other point of its suite, as long as then."""
+    case = case_find(cases_of(suspicion.trigger.spec), suspicion.series)
+    if case is None:
+        raise PerfsiteError(f"job {suspicion.trigger_id} has no case {suspicion.series.case_label}")
+    return case
 
 
 def _suspicion_settle(suspicion: Suspicion) -> bool:
@@ -189,7 +177,7 @@ def _suspicion_settle(suspicion: Suspicion) -> bool:
 def _reason_missing(suspicion: Suspicion, report: Report) -> str:
     """Why the report has no comparison of this case: the worker's own words when it gave any."""
     for outcome in report.outcomes:
-        if _case_key(Case.model_validate(outcome["case"])) == _series_key(suspicion.series):
+        if case_key(Case.model_validate(outcome["case"])) == case_key(suspicion.series):
             return f"the comparison did not decide it: {outcome['reason'] or outcome['status']}"
     return "the comparison's report does not tell of it"
 

@@ -8,6 +8,7 @@ from benchmarks.cases import Case
 from benchmarks.metrics import METRICS
 from perfsite.regressions.models import Incident, Regression, Suspicion, Verdict
 from perfsite.results.models import Report
+from perfsite.runs.cases import case_find, cases_of
 from perfsite.runs.models import Build, Job
 from perfsite.runs.states import JOB_ENDED
 
@@ -50,16 +51,10 @@ def changes_of(*, series_id: int) -> list[Verdict]:
 
 
 def case_of(*, verdict: Verdict) -> Case | None:
-    """The case a verdict is about as its job ordered it; None when the job is gone."""
+    """The case that measures what a verdict is about alone; None when its job is gone."""
     if verdict.job is None:
         return None
-    series = verdict.series
-    wanted = (series.runner, series.precision, series.shape, series.suite)
-    for fields in verdict.job.spec["cases"]:
-        case = Case.model_validate(fields)
-        if (case.runner, case.precision, case.shape, case.suite) == wanted:
-            return case
-    return None
+    return case_find(cases_of(verdict.job.spec), verdict.series)
 
 
 def build_is_settled(*, build: Build) -> bool:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.metrics import METRICS, Metric
+from benchmarks.metrics import METRICS
+from perfsite.results.metrics import metric_row
 
 # metrics that people call slower and faster; for the others the title is raised or lowered
 _TIMED = {"latency_p50", "latency_p90", "latency_p99", "gpu_compute_time_p50", "gpu_compute_time_p99"}
+
+# how the name of an option tells its unit
+_OPTION_UNITS = {"ms": "ms", "s": "s", "mib": "MiB"}
 
 # why the screen gave no verdict
 _REASONS = {
@@ -37,7 +41,10 @@ class Subject:
     @property
     def title(self) -> str:
         """The metric in a sentence: `latency p50`, `ONNX size`."""
-        title = METRICS[self.metric].title if self.metric in METRICS else self.metric
+        row = metric_row(self.metric)
+        title = self.metric if row is None else row.title
+        if self.metric not in METRICS:  # a repository's own metric keeps its own name
+            return title
         return title if title[:2].isupper() else title[:1].lower() + title[1:]
 
 
@@ -53,8 +60,19 @@ class Change:
 
 
 def shape_words(shape: str) -> str:
-    """`b8` -> `batch 8`; any other shape as it is."""
-    return f"batch {shape[1:]}" if shape[:1] == "b" and shape[1:].isdigit() else shape
+    """`b8` -> `batch 8`, `b8,max_delay_ms=5,qps=50` -> `batch 8, max delay 5 ms, qps 50`."""
+    batch, *options = shape.split(",")
+    if batch[:1] != "b" or not batch[1:].isdigit():
+        return shape
+    return ", ".join([f"batch {batch[1:]}", *(_option_words(option) for option in options)])
+
+
+def _option_words(option: str) -> str:
+    name, _, value = option.partition("=")
+    unit = next((unit for unit in _OPTION_UNITS if name.endswith(f"_{unit}")), "")
+    words = name.removesuffix(f"_{unit}").replace("_", " ")
+    told = {"true": "on", "false": "off"}.get(value, value)
+    return f"{words} {told} {_OPTION_UNITS.get(unit, '')}".rstrip()
 
 
 def percent(ratio: float) -> str:
@@ -74,7 +92,7 @@ def change_words(change: Change) -> str:
 
 def values_words(metric: str, change: Change) -> str:
     """`12.3 ms → 14.7 ms`."""
-    row: Metric | None = METRICS.get(metric)
+    row = metric_row(metric)
     form = row.format if row else "{:.4g}".format
     return f"{form(change.before)} → {form(change.after)}"
 
@@ -87,6 +105,9 @@ def change_sentence(subject: Subject, change: Change) -> str:
         word = "slower" if larger else "faster"
         return f"{subject.sha} made {subject.model} {size} {word} {subject.where}"
     verb = "raised" if larger else "lowered"
+    if not change.before:  # nothing has a ratio to zero
+        moved = values_words(subject.metric, change).replace("→", "to")
+        return f"{subject.sha} {verb} the {subject.title} of {subject.model} from {moved} {subject.where}"
     return f"{subject.sha} {verb} the {subject.title} of {subject.model} by {size} {subject.where}"
 
 

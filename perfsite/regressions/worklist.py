@@ -7,16 +7,15 @@ from dataclasses import dataclass
 
 from django.db.models import F, Max, Q
 
-from benchmarks.metrics import METRICS
+from benchmarks.metrics import metric_get
 from perfsite.regressions.models import SeriesState, Suspicion, Verdict
 from perfsite.results.models import Measurement, Report, Series
+from perfsite.results.selectors import metric_judged
 from perfsite.runs.models import Build, Job
 from perfsite.runs.states import JOB_ENDED
 
 # older points say nothing about today's noise, and a read must not grow with the history
 HISTORY_POINTS = 200
-
-JUDGED_METRICS = frozenset(name for name, row in METRICS.items() if row.better is not None)
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,9 @@ def reports_unscreened(kind: str) -> list[Report]:
 
 def points_judged(*, job_id: int) -> list[Measurement]:
     """The points a measure job brought that can be judged: a direction, and samples enough."""
-    points = Measurement.objects.filter(job_id=job_id, series__metric__in=JUDGED_METRICS)
+    points = Measurement.objects.filter(metric_judged("series__metric"), job_id=job_id)
     rows = points.select_related("series", "build").order_by("series_id")
-    return [point for point in rows if point.n >= METRICS[point.series.metric].samples]
+    return [point for point in rows if point.n >= metric_get(point.series.metric).samples]
 
 
 def states_get(*, series_ids: Iterable[int]) -> dict[int, SeriesState]:
@@ -93,7 +92,7 @@ def build_waits(*, build: Build, device_class: str, model: str, behind: int) -> 
 
 def history_read(*, series: Series, through: int) -> History:
     """The newest points of a series up to and with the ordinal `through` that can be judged."""
-    enough = METRICS[series.metric].samples
+    enough = metric_get(series.metric).samples
     rows = (
         Measurement.objects.filter(series=series, ordinal__lte=through, n__gte=enough)
         .order_by("-ordinal")

@@ -63,7 +63,7 @@ class Series(models.Model):
     model = models.CharField(max_length=100)
     runner = models.CharField(max_length=30)
     precision = models.CharField(max_length=20)
-    shape = models.CharField(max_length=60)
+    shape = models.CharField(max_length=200)
     suite = models.CharField(max_length=30)
     metric = models.CharField(max_length=60)
     created_at = models.DateTimeField(default=timezone.now)

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from django.db.models import Avg, Count, F, IntegerField, Max, Min, Q, QuerySet, Window
+from django.db.models import (
+    Avg,
+    BooleanField,
+    Count,
+    ExpressionWrapper,
+    F,
+    IntegerField,
+    Max,
+    Min,
+    Q,
+    QuerySet,
+    Window,
+)
 from django.db.models.functions import Cast, Lag
 
+from perfsite.results.metrics import JUDGED, JUDGED_PREFIXES
 from perfsite.results.models import Environment, Measurement, Series
 from perfsite.results.rows import BucketRow, Extent, PointRow
 from perfsite.runs.models import Project
@@ -16,6 +29,19 @@ MAX_POINTS = 2000
 
 # what a reader may narrow a list of series by, in the order of the form
 FACETS = ("model", "runner", "precision", "shape", "suite", "metric", "device_class")
+
+
+def metric_judged(path: str = "metric") -> Q:
+    """The rows whose metric, at this path of lookups, is judged and does not only describe."""
+    wanted = Q(**{f"{path}__in": JUDGED})
+    for prefix in JUDGED_PREFIXES:
+        wanted |= Q(**{f"{path}__startswith": prefix})
+    return wanted
+
+
+def _is_judged(path: str) -> ExpressionWrapper:
+    """Sorts what is judged, as the larger, before what only describes."""
+    return ExpressionWrapper(metric_judged(path), output_field=BooleanField())
 
 
 def series_find(
@@ -31,7 +57,8 @@ def series_find(
         for name in FACETS:
             matches |= Q(**{f"{name}__icontains": word})
         found = found.filter(matches)
-    return found.order_by("model", "suite", "metric", "runner", "precision", "shape", "device_class", "id")
+    order = ("model", "-judged", "suite", "metric", "runner", "precision", "shape", "device_class", "id")
+    return found.annotate(judged=_is_judged("metric")).order_by(*order)
 
 
 def facet_values(*, project: Project) -> dict[str, list[str]]:
@@ -147,11 +174,13 @@ def run_points(*, run_id: int) -> QuerySet[Measurement]:
     return (
         Measurement.objects.filter(job__run_id=run_id)
         .select_related("series")
+        .annotate(judged=_is_judged("series__metric"))
         .order_by(
             "series__model",
             "series__precision",
             "series__runner",
             "series__shape",
+            "-judged",
             "series__suite",
             "series_id",
         )

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.core.files.base import ContentFile
 from django.db import transaction
 
+from benchmarks.cases import Case
 from benchmarks.report import Measurement as Measured
 from benchmarks.report import Remark
 from benchmarks.report import Report as Body
@@ -21,8 +22,11 @@ from perfsite.results.artifacts import REPORT_NAME, artifact_store
 from perfsite.results.environments import environment_split
 from perfsite.results.models import Environment, Measurement, Report, Series
 from perfsite.results.signals import report_stored
+from perfsite.runs.cases import cases_of, origin_of
 from perfsite.runs.lease import attempt_finish, attempt_get
 from perfsite.runs.models import Attempt, Build, Job
+
+_SHAPE_LONGEST = Series._meta.get_field("shape").max_length or 0
 
 
 class ReportMismatchError(PerfsiteError):
@@ -66,17 +70,23 @@ def environment_note(*, body: Body) -> Environment:
 
 
 def _check_matches(job: Job, body: Body) -> None:
-    expected = {json.dumps(case, sort_keys=True) for case in job.spec["cases"]}
-    cases = [
+    ordered = {case.origin for case in cases_of(job.spec)}
+    told = {
         *(outcome.case for outcome in body.outcomes),
         *(measured.case for measured in body.measurements),
         *(comparison.case for comparison in body.comparisons),
-    ]
-    told = {json.dumps(case.model_dump(), sort_keys=True) for case in cases}
-    if told - expected or (body.kind, body.model, body.precision) != (job.kind, job.model, job.precision):
+    }
+    strange = [case for case in told if case.origin not in ordered]
+    kind = "compare" if job.kind == Job.Kind.COMPARE else "measure"
+    if strange or (body.kind, body.model, body.precision) != (kind, job.model, job.precision):
         raise ReportMismatchError(
-            f"the report is a {body.kind} of {body.model}/{body.precision} with {len(told - expected)} "
+            f"the report is a {body.kind} of {body.model}/{body.precision} with {len(strange)} "
             f"cases that {job} does not have; a worker must report the order it got"
+        )
+    long = next((case for case in told if len(case.shape) > _SHAPE_LONGEST), None)
+    if long is not None:
+        raise ReportMismatchError(
+            f"{long.label[:300]}: a shape has at most {_SHAPE_LONGEST} characters; use fewer options"
         )
 
 
@@ -92,6 +102,8 @@ def _points_store(*, attempt: Attempt, environment: Environment, body: Body) -> 
     build = Build.objects.select_for_update().get(pk=job.run.build_id)
     if build.ordinal is None:  # off the branch's line: the report stays with its job
         return
+    doubtful = _cases_unstable(body.remarks)
+    ordered = cases_of(job.spec)
     rows = [
         Measurement(
             series=series_note(build=build, job=job, split=environment.split, measured=measured),
@@ -100,7 +112,7 @@ def _points_store(*, attempt: Attempt, environment: Environment, body: Body) -> 
             ci_low=measured.ci_low,
             ci_high=measured.ci_high,
             n=measured.n,
-            unstable=_is_unstable(measured, body.remarks),
+            unstable=_is_unstable(measured.case, doubtful, ordered),
             build=build,
             job=job,
         )
@@ -128,7 +140,11 @@ def series_note(*, build: Build, job: Job, split: str, measured: Measured) -> Se
     return series
 
 
-def _is_unstable(measured: Measured, remarks: Sequence[Remark]) -> bool:
-    return any(
-        remark.unstable and (remark.case is None or remark.case == measured.case) for remark in remarks
-    )
+def _cases_unstable(remarks: Sequence[Remark]) -> set[Case | None]:
+    """The cases whose numbers are in doubt; None stands for all of them."""
+    return {remark.case for remark in remarks if remark.unstable}
+
+
+def _is_unstable(case: Case, doubtful: set[Case | None], ordered: Sequence[Case]) -> bool:
+    """Whether a doubt concerns this case, the case it is a point of, or the whole job."""
+    return bool(doubtful) and not doubtful.isdisjoint((None, case, *origin_of(case, ordered)))

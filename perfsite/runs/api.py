@@ -11,7 +11,7 @@ from ninja import Router, Schema, Status
 from perfsite.access.auth import WorkerToken
 from perfsite.core.errors import PerfsiteError, SupersededError
 from perfsite.runs import lease, queue
-from perfsite.runs.selectors import worker_get
+from perfsite.runs.selectors import soak_disturbs, worker_get
 from workers.messages import (
     PROTOCOL,
     ClaimRequest,
@@ -68,7 +68,8 @@ def progress(request: HttpRequest, token: UUID, body: Progress) -> Status:
         cancel = lease.attempt_progress(token=token, progress=body)
     except SupersededError as error:
         return Status(410, {"detail": str(error)})
-    return Status(200, ProgressAnswer(cancel=cancel, lease_s=settings.LEASE_SECONDS))
+    waits = soak_disturbs(token=token)
+    return Status(200, ProgressAnswer(cancel=cancel, others_wait=waits, lease_s=settings.LEASE_SECONDS))
 
 
 @router.post("/attempts/{token}/failure", response={200: None, 410: Problem})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,14 +15,18 @@ from pydantic import ValidationError
 
 from benchmarks.cases import Case, ModelSource
 from perfsite.core.errors import ConfigError
+from perfsite.runs.config_cases import cases_count, cases_make, idle_told, suites_of
 from perfsite.runs.config_errors import FILE, errors_told, place_text
-from perfsite.runs.config_rows import Document, ModelTable
+from perfsite.runs.config_rows import Document
 from perfsite.runs.globs import glob_any, glob_compile
-from perfsite.runs.toml_lines import lines_of
+from perfsite.runs.toml_lines import Path, lines_of
 from workers.messages import Limits
 
+SOAK = "soak"
 MAX_BYTES = 256 * 1024
 MAX_CASES = 5_000
+# a series keeps 200: the points of a suite may add a few
+MAX_SHAPE = 150
 # tomllib needs time with the square of a dotted key's length; a key cannot leave its line
 MAX_LINE = 1_000
 _SYNTAX_PLACE = re.compile(
@@ -32,12 +36,20 @@ _SYNTAX_PLACE = re.compile(
 
 @dataclass(frozen=True)
 class CaseGroup:
-    """The cases of one model at one precision: one export, one engine, one job."""
+    """The cases of one model at one precision: one export, one engine, one job.
+
+    A soak is a group by itself: hours of it must not keep the others' numbers back.
+    """
 
     model: str
     source: ModelSource
     precision: str
     cases: tuple[Case, ...]
+
+    @property
+    def is_soak(self) -> bool:
+        """Whether the group is one soak."""
+        return self.cases[0].suite == SOAK
 
 
 @dataclass(frozen=True)
@@ -92,30 +104,18 @@ class Config:
         )
 
     def groups(self, models: Collection[str] | None = None) -> list[CaseGroup]:
-        """What to measure: a group per model and precision; only of the named models when some are named."""
+        """What to measure: a group per model and precision, and one per soak.
+
+        Only of the named models when some are named.
+        """
+        defaults = self.document.defaults
         return [
-            CaseGroup(name, table.source, precision, tuple(self._cases(name, table, precision)))
+            CaseGroup(name, table.source, precision, cases)
             for name, table in self.document.models.items()
             if models is None or name in models
-            for precision in table.precisions or self.document.defaults.precisions
+            for precision in table.precisions or defaults.precisions
+            for cases in _soaks_apart(tuple(cases_make(name, table, defaults, precision)))
         ]
-
-    def _cases(self, name: str, table: ModelTable, precision: str) -> Iterator[Case]:
-        defaults = self.document.defaults
-        for runner in table.runners or defaults.runners:
-            for place, batch in enumerate(table.batches or defaults.batches):
-                for suite in table.suites or defaults.suites:
-                    if suite == "build" and place:
-                        continue  # one export and one engine serve every batch
-                    duration = table.duration or defaults.duration
-                    yield Case(
-                        model=name,
-                        runner=runner,
-                        precision=precision,
-                        batch=batch,
-                        suite=suite,
-                        duration_s=duration,
-                    )
 
     @cached_property
     def _branches(self) -> list[re.Pattern[str]]:
@@ -131,6 +131,12 @@ class Config:
             name: [glob_compile(pattern) for pattern in table.paths or self.document.paths]
             for name, table in self.document.models.items()
         }
+
+
+def _soaks_apart(cases: Sequence[Case]) -> list[tuple[Case, ...]]:
+    """The cases without soaks, if any, and each soak by itself."""
+    together = tuple(case for case in cases if case.suite != SOAK)
+    return [group for group in (together, *((case,) for case in cases if case.suite == SOAK)) if group]
 
 
 def config_parse(data: bytes) -> Config:
@@ -152,6 +158,7 @@ def config_parse(data: bytes) -> Config:
     except ValidationError as error:
         raise ConfigError(errors_told(error, _lines(text))) from None
     _bound(config, text)
+    _sense_checked(config, text)
     return config
 
 
@@ -181,7 +188,7 @@ def _syntax_told(message: str, text: str) -> str:
     return f"{FILE} line {place['line']}, column {place['column']}: {place['what']}"
 
 
-def _lines(text: str) -> dict[tuple[str | int, ...], int]:
+def _lines(text: str) -> dict[Path, int]:
     try:
         return lines_of(text)
     except RecursionError:  # tomllib's stack just sufficed, this reader's did not: the key alone must do
@@ -189,20 +196,38 @@ def _lines(text: str) -> dict[tuple[str | int, ...], int]:
 
 
 def _bound(config: Config, text: str) -> None:
-    defaults, total = config.document.defaults, 0
+    total = 0
     for name, table in config.document.models.items():
-        sizes = (
-            len(getattr(table, axis) or getattr(defaults, axis))
-            for axis in ("runners", "precisions", "batches", "suites")
-        )
-        runners, precisions, batches, suites = sizes
-        total += runners * precisions * batches * suites
+        total += cases_count(table, config.document.defaults)
         if total > MAX_CASES:
             where = place_text(("models", name), _lines(text))
             raise ConfigError(
                 f"{where}: with it the file asks for {total} cases, at most {MAX_CASES} are allowed; "
-                "use fewer runners, precisions, batches or suites"
+                "use fewer runners, precisions, batches, suites or options"
             )
+
+
+def _sense_checked(config: Config, text: str) -> None:
+    """Refuse what would silently be measured by nobody, and shapes that no series can be keyed by."""
+    document = config.document
+    measured = {suite for table in document.models.values() for suite in suites_of(table, document.defaults)}
+    told: list[tuple[Path, str]] = [
+        (("defaults", "options", suite), f"no model is measured with suite {suite}")
+        for suite in document.defaults.options
+        if suite not in measured
+    ]
+    for name, table in document.models.items():
+        told += [
+            (("models", name, *below), sentence) for below, sentence in idle_told(table, document.defaults)
+        ]
+    for group in config.groups():
+        long = next((case for case in group.cases if len(case.shape) > MAX_SHAPE), None)
+        if long is not None:
+            where = ("models", group.model, "options", long.suite)
+            told.append((where, f"the options of one case have more than {MAX_SHAPE} characters together"))
+    if told:
+        lines = _lines(text)
+        raise ConfigError("\n".join(f"{place_text(path, lines)}: {sentence}" for path, sentence in told[:10]))
 
 
 def _listed(paths: Sequence[str]) -> str:

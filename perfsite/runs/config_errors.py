@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from benchmarks.cases import SUITES
+from benchmarks.options import OPTIONS
+from perfsite.runs.config_options import options_known
 from perfsite.runs.config_rows import DefaultsTable, Document, LimitsTable, ModelTable, word_like
 from perfsite.runs.toml_lines import Path
 
@@ -70,6 +73,8 @@ def _table(path: Path) -> type[BaseModel]:
 
 def _sentence(details: ErrorDetails, path: Path) -> str:
     kind = details["type"]
+    if kind == "extra_forbidden" and (below := _below_options(path)):
+        return _option_unknown(below)
     if kind == "extra_forbidden":
         table = Document if len(path) == 1 else _table(path)
         return f"unknown key{word_like(str(path[-1]), list(table.model_fields))}"
@@ -80,6 +85,22 @@ def _sentence(details: ErrorDetails, path: Path) -> str:
     if kind == "too_long":
         return f"should have at most {details['ctx']['max_length']} elements"
     return f"{_expected(details)}, not {_shown(details['input'])}"
+
+
+def _below_options(path: Path) -> Path:
+    """What of `path` stands below a table `options`; empty when it stands elsewhere."""
+    place = 2 if path[0] == "models" else 1
+    return path[place + 1 :] if path[place : place + 1] == ("options",) else ()
+
+
+def _option_unknown(below: Path) -> str:
+    """The sentence about a suite, or a suite's option, that there is none of."""
+    if len(below) == 1:
+        return f"unknown suite{word_like(str(below[0]), SUITES)}"
+    suite, name = str(below[0]), str(below[-1])
+    if name in OPTIONS:
+        return f"option {name} says nothing to suite {suite}; it belongs to {', '.join(OPTIONS[name].suites)}"
+    return f"unknown option{word_like(name, options_known(suite))}"
 
 
 def _expected(details: ErrorDetails) -> str:

@@ -14,10 +14,13 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from benchmarks.cases import DEFAULT_SUITES, PRECISIONS, RUNNERS, SUITES, ModelSource
+from benchmarks.metrics import evaluate_metric
+from perfsite.runs.config_options import SuiteOptions
 from perfsite.runs.globs import glob_compile
 from workers.messages import device_class_slug
 
 MAX_MODELS = 200
+_SOURCES: tuple[Literal["entry", "catalogue", "onnx"], ...] = ("entry", "catalogue", "onnx")
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _CATALOGUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
@@ -79,6 +82,11 @@ def _entry(text: str) -> str:
     return text
 
 
+def _evaluated(text: str) -> str:
+    evaluate_metric(text, better="lower")  # refuses what cannot name a metric
+    return text
+
+
 def _onnx(text: str) -> str:
     if not text.endswith(".onnx"):
         raise ValueError(f"{text[:80]!r} does not end in .onnx")
@@ -126,6 +134,7 @@ class DefaultsTable(Table):
     batches: Filled[Batch] = (1,)
     suites: Filled[Suite] = DEFAULT_SUITES
     duration: Seconds = 1.0
+    options: SuiteOptions = {}
 
 
 class LimitsTable(Table):
@@ -146,24 +155,34 @@ class ModelTable(Table):
     batches: Filled[Batch] | None = None
     suites: Filled[Suite] | None = None
     duration: Seconds | None = None
+    options: SuiteOptions = {}
     paths: Filled[Pattern] | None = None
+    evaluate: Annotated[str, AfterValidator(_entry)] | None = None
+    evaluate_lower: Filled[Annotated[str, AfterValidator(_evaluated)]] = ()
 
     @model_validator(mode="after")
     def _one_source(self) -> ModelTable:
-        given = [name for name in ("entry", "catalogue", "onnx") if getattr(self, name) is not None]
+        given = [name for name in _SOURCES if getattr(self, name) is not None]
         if len(given) != 1:
             found = " and ".join(given) or "none"
             raise ValueError(f"a model has exactly one of entry, catalogue and onnx; this one has {found}")
         return self
 
+    @model_validator(mode="after")
+    def _evaluate_whole(self) -> ModelTable:
+        if self.evaluate is None and self.evaluate_lower:
+            raise ValueError("evaluate_lower names metrics of evaluate, and there is no evaluate")
+        if self.evaluate is None and "evaluate" in (self.suites or ()):
+            raise ValueError("suite evaluate needs evaluate = 'path/file.py:function' in this table")
+        return self
+
     @property
     def source(self) -> ModelSource:
         """The one source that is given."""
-        if self.entry is not None:
-            return ModelSource(kind="entry", ref=self.entry)
-        if self.catalogue is not None:
-            return ModelSource(kind="catalogue", ref=self.catalogue)
-        return ModelSource(kind="onnx", ref=self.onnx or "")
+        kind = next(name for name in _SOURCES if getattr(self, name) is not None)
+        return ModelSource(
+            kind=kind, ref=getattr(self, kind), evaluate=self.evaluate, evaluate_lower=self.evaluate_lower
+        )
 
 
 class Document(Table):
@@ -176,6 +195,7 @@ class Document(Table):
     devices: Array[DeviceClass] = ()
     defaults: DefaultsTable = DefaultsTable()
     limits: LimitsTable = LimitsTable()
+    soak_yields: bool = False
     models: Annotated[
         dict[Annotated[str, AfterValidator(_model_name)], ModelTable],
         Field(min_length=1, max_length=MAX_MODELS),

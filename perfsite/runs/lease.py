@@ -120,6 +120,7 @@ def attempt_give_back(*, token: UUID) -> None:
     reason = f"worker {attempt.worker.name} was stopped"
     state_swap(attempt, to="given_back", legal=ATTEMPT_STATES, ended_at=timezone.now(), reason=reason)
     job = attempt.job
+    _soak_pin(attempt)
     Job.objects.filter(pk=job.pk).update(tries=max(job.tries - 1, 0))
     job.tries = max(job.tries - 1, 0)
     _job_requeue(job, kind="", reason=reason)
@@ -137,8 +138,15 @@ def attempt_lose(*, attempt: Attempt, reason: str, expired_at: datetime | None =
     if attempt.state != "running" or (expired_at and attempt.lease_expires_at >= expired_at):
         return False
     state_swap(attempt, to="lost", legal=ATTEMPT_STATES, ended_at=timezone.now(), reason=reason)
+    _soak_pin(attempt)
     _job_requeue(job, kind="killed", reason=reason)
     return True
+
+
+def _soak_pin(attempt: Attempt) -> None:
+    """A soak goes on where its readings are; the sweeper lets others take it when that device is gone."""
+    if attempt.job.kind == Job.Kind.SOAK:
+        Job.objects.filter(pk=attempt.job_id, pin="").update(pin=attempt.worker.device_uuid)
 
 
 def _job_requeue(job: Job, *, kind: str, reason: str) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import groupby
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from benchmarks.cases import Case
 from perfsite.core.errors import ConfigError, RepositoryError
 from perfsite.core.publish import wake_on_commit
 from perfsite.core.text import text_clean
@@ -21,7 +24,14 @@ from perfsite.runs.config import MAX_BYTES, CaseGroup, Config, config_parse
 from perfsite.runs.mirror import Mirror
 from perfsite.runs.models import Build, Job, Project, Run
 from perfsite.runs.selectors import device_classes_known
-from perfsite.runs.services import PRIORITY_BEHIND, PRIORITY_HEAD, build_skip, jobs_cancel, run_refresh
+from perfsite.runs.services import (
+    PRIORITY_BEHIND,
+    PRIORITY_HEAD,
+    PRIORITY_SOAK,
+    build_skip,
+    jobs_cancel,
+    run_refresh,
+)
 from perfsite.runs.states import BUILD_STATES
 from workers.messages import WAKE_TASK, queue_name
 
@@ -29,6 +39,8 @@ log = logging.getLogger(__name__)
 
 CONFIG_NAME = "perfsite.toml"
 _WAKES_MOST = 8
+_SOAK_SEGMENT_S = 900.0
+_SOAK_START_S = 30.0
 _RETRY_FIRST = timedelta(seconds=10)
 _RETRY_LONGEST = timedelta(hours=1)
 _RETRY_GIVE_UP = 30  # tries: about a day
@@ -153,20 +165,31 @@ def _jobs_queue(
 
 
 def _job(run: Run, group: CaseGroup, config: Config, *, is_head: bool) -> Job:
-    spec = {
+    limits = config.limits
+    spec: dict[str, Any] = {
         "source": group.source.model_dump(),
         "cases": [case.model_dump() for case in group.cases],
-        "limits": config.limits.model_dump(),
+        "limits": limits.model_dump(),
     }
+    if group.is_soak:
+        lasts = max(limits.wall_clock_s, soak_wall_clock(group.cases[0]))
+        spec["limits"] = limits.model_copy(update={"wall_clock_s": lasts}).model_dump()
+        spec["yields"] = config.document.soak_yields
     return Job(
         run=run,
-        kind=Job.Kind.MEASURE,
+        kind=Job.Kind.SOAK if group.is_soak else Job.Kind.MEASURE,
         device_class=run.device_class,
         model=group.model,
         precision=group.precision,
         spec=spec,
-        priority=PRIORITY_HEAD if is_head else PRIORITY_BEHIND,
+        priority=PRIORITY_SOAK if group.is_soak else PRIORITY_HEAD if is_head else PRIORITY_BEHIND,
     )
+
+
+def soak_wall_clock(case: Case) -> float:
+    """Seconds that a soak may take: its own, a fifth more, and what each of its processes needs to start."""
+    processes = math.ceil(case.duration_s / case.option("segment_s", _SOAK_SEGMENT_S))
+    return 1.2 * case.duration_s + 300 + _SOAK_START_S * (processes - 1)
 
 
 def line_realign(*, project: Project, branch: str, line: dict[str, int]) -> None:

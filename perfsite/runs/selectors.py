@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from perfsite.runs.models import Job, Worker
+from perfsite.runs.models import Attempt, Job, Worker
 from perfsite.runs.states import JOB_ENDED
 from workers.messages import Device
 
@@ -19,6 +20,19 @@ def jobs_unfinished(*, build_id: int, device_class: str | None = None) -> QueryS
     """The measure jobs of a build that have not ended."""
     jobs = Job.objects.filter(run__build_id=build_id, kind=Job.Kind.MEASURE).exclude(state__in=JOB_ENDED)
     return jobs if device_class is None else jobs.filter(device_class=device_class)
+
+
+def soak_disturbs(*, token: UUID) -> bool:
+    """Whether the attempt is of a soak that its project lets yield, and another kind of job waits.
+
+    A job that only another device may take does not wait for this one.
+    """
+    attempt = Attempt.objects.select_related("job", "worker").filter(token=token).first()
+    if attempt is None or attempt.job.kind != Job.Kind.SOAK or not attempt.job.spec.get("yields"):
+        return False
+    mine = Q(pin="") | Q(pin=attempt.worker.device_uuid)
+    waiting = Job.objects.filter(mine, state="queued", device_class=attempt.job.device_class)
+    return waiting.exclude(kind=Job.Kind.SOAK).exists()
 
 
 def device_classes_known() -> list[str]:

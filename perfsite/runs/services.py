@@ -28,6 +28,7 @@ _CREDENTIALS = re.compile(r"^[a-z+]+://[^/@]*:[^/@]+@")
 PRIORITY_COMPARE = 30
 PRIORITY_HEAD = 20
 PRIORITY_BEHIND = 10
+PRIORITY_SOAK = 0  # hours: behind everything, and it never ages
 
 
 def project_add(

@@ -58,11 +58,12 @@ def pins_release() -> int:
 def priorities_age() -> int:
     """Let commits behind a head go with the heads once they waited long; returns how many.
 
-    Heads that keep coming would starve them, and the screen waits for the commits in between.
+    Heads that keep coming would starve them, and the screen waits for the commits in between.  For
+    soaks nobody waits.
     """
     since = timezone.now() - _AGED
     behind = Job.objects.filter(state="queued", created_at__lt=since, priority__lt=PRIORITY_HEAD)
-    return behind.update(priority=PRIORITY_HEAD)
+    return behind.exclude(kind=Job.Kind.SOAK).update(priority=PRIORITY_HEAD)
 
 
 def workers_wake() -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.cases import PRECISIONS, RUNNERS, SUITES
 from benchmarks.metrics import METRICS
+from benchmarks.options import OPTIONS
 from benchmarks.report import Report
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,7 +89,10 @@ def test_compare_tells_an_exact_change_and_counts_pairs(report_file, tmp_path):
 def test_list_json_names_everything():
     answer = benchmarks("list", "--json")
     found = json.loads(answer.stdout)
-    assert found.keys() == {"models", "runners", "precisions", "suites", "metrics"}
+    assert found.keys() == {"models", "runners", "precisions", "suites", "options", "metrics"}
+    assert set(found["options"]) == set(OPTIONS)
+    assert found["options"]["qps"]["suites"] == ["server"]
+    assert found["options"]["policy"]["choices"] == ["fifo", "priority"]
     assert set(found["runners"]) == set(RUNNERS)
     assert set(found["precisions"]) == set(PRECISIONS)
     assert set(found["suites"]) == set(SUITES)
@@ -99,7 +103,9 @@ def test_list_json_names_everything():
 
 
 def test_list_and_env_for_people():
-    assert "tiny-decoder" in benchmarks("list").stdout
+    told = benchmarks("list").stdout
+    assert "tiny-decoder" in told
+    assert "p99_bound_ms" in told
     shown = benchmarks("env").stdout
     assert "cpu_model" in shown
     facts = json.loads(benchmarks("env", "--json").stdout)["facts"]
@@ -123,6 +129,12 @@ def test_list_and_env_for_people():
         (["run", "--entry", "gone"], "write it as path/file.py:function"),
         (["run", "--onnx", "gone.onnx"], "there is no file gone.onnx"),
         (["run", "--engine", "gone.engine"], "there is no file gone.engine"),
+        (
+            ["run", "--model", "tiny-cnn", "--option", "qps=3", "--suite", "latency"],
+            "option qps says nothing to any case asked for; it is for the suite server",
+        ),
+        (["run", "--model", "tiny-cnn", "--price", "0"], "a price is a number above 0, not '0'"),
+        (["run", "--model", "tiny-cnn", "--device", "cuda"], "no NVIDIA GPU is visible here"),
         (["compare", "gone.json", "gone.json"], "cannot read gone.json: No such file"),
         (["compare", "pyproject.toml", "pyproject.toml"], "is no report of `run --json`"),
         (["measure"], "invalid choice: 'measure'"),
@@ -144,3 +156,75 @@ def test_nothing_measured_exits_with_1(tmp_path):
     )
     assert answer.returncode == 1
     assert "skipped" in answer.stdout
+
+
+@pytest.fixture(scope="module")
+def two_models(tmp_path_factory):
+    """Two models at two precisions, as one file each for the good and the suspect build."""
+    folder = tmp_path_factory.mktemp("several")
+    arguments = [
+        "run",
+        "--model",
+        "tiny-cnn",
+        "--model",
+        "tiny-bert",
+        "--runner",
+        "torch",
+        "--suite",
+        "build",
+    ]
+    answer = benchmarks(*arguments, "--precision", "fp32", "--precision", "bf16", "--no-canary", "--json")
+    assert answer.returncode == 0, answer.stderr
+    path = folder / "several.json"
+    path.write_text(answer.stdout)
+    return path
+
+
+def test_several_models_and_precisions_give_a_list_of_reports(two_models):
+    reports = [Report.model_validate(one) for one in json.loads(two_models.read_text())]
+    assert [(one.model, one.precision) for one in reports] == [
+        ("tiny-cnn", "fp32"), ("tiny-cnn", "bf16"), ("tiny-bert", "fp32"), ("tiny-bert", "bf16")
+    ]  # fmt: skip
+    assert all(one.canary == () for one in reports)
+
+
+def test_compare_pairs_reports_of_lists_by_model_and_precision(two_models, tmp_path):
+    reports = json.loads(two_models.read_text())
+    for row in reports[3]["measurements"]:  # tiny-bert in bf16
+        row["value"] *= 2 if row["metric"] == "parameter_count" else 1
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(reports[:1] + reports[:0:-1]))  # another order
+    answer = benchmarks("compare", str(two_models), str(other), "--json")
+    assert answer.returncode == 0, answer.stderr
+    verdicts = {
+        (row["case"]["model"], row["case"]["precision"]): row["verdict"]
+        for row in json.loads(answer.stdout)
+        if row["metric"] == "parameter_count"
+    }
+    assert verdicts == {
+        ("tiny-cnn", "fp32"): "same", ("tiny-cnn", "bf16"): "same",
+        ("tiny-bert", "fp32"): "same", ("tiny-bert", "bf16"): "regressed",
+    }  # fmt: skip
+
+
+def test_compare_says_what_only_one_side_measured(two_models, tmp_path):
+    one = tmp_path / "one.json"
+    one.write_text(json.dumps(json.loads(two_models.read_text())[0]))
+    told = benchmarks("compare", str(two_models), str(one)).stdout
+    assert f"only in {two_models}:" in told
+    assert "tiny-bert/torch/bf16/b1/build" in told
+    assert f"only in {one}:" not in told
+
+
+def test_what_was_not_measured_is_told_once_and_last():
+    arguments = ["run", "--model", "tiny-cnn", "--runner", "torch", "--runner", "tensorrt", "--batch", "1"]
+    answer = benchmarks(*arguments, "--batch", "2", "--suite", "latency", "--duration", "0.05")
+    assert answer.returncode == 0, answer.stderr
+    *_, heading, skipped = answer.stdout.rstrip().splitlines()
+    assert heading == "not measured: 2 of 4 cases"
+    assert skipped.startswith(
+        "  skipped: tiny-cnn/tensorrt/fp32/b1/latency, tiny-cnn/tensorrt/fp32/b2/latency: "
+    )
+    assert [line.split(":")[0] for line in answer.stdout.splitlines() if line.startswith("canary")] == [
+        "canary before", "canary after"
+    ]  # fmt: skip

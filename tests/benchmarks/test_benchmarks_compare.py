@@ -13,7 +13,7 @@ from benchmarks.compare import (
     interval_half_width,
     is_futile,
 )
-from benchmarks.metrics import METRICS, Metric, format_seconds
+from benchmarks.metrics import METRICS, Metric, format_seconds, metric_get
 
 LATENCY = METRICS["latency_p50"]
 ALPHA = 0.05
@@ -158,10 +158,47 @@ def test_the_sentence_says_what_remains_to_do():
     assert "5 pairs" in told.sentence
 
 
-def test_a_value_of_zero_has_no_ratio():
-    result = compare_pairs([0.0, 1.0], [1.0, 1.0], metric=LATENCY, final=True)
-    assert result.verdict == "unknown"
-    assert "not above zero" in result.sentence
+ERRORS = METRICS["server_error_rate"]
+DISTANCE = METRICS["accuracy_cosine_distance"]
+QUALITY = metric_get("evaluate.higher.score")
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "metric", "verdict"),
+    [
+        ([0.0] * 4, [0.0] * 4, ERRORS, "same"),
+        ([0.0] * 4, [0.05, 0.06, 0.05, 0.055], ERRORS, "regressed"),
+        ([0.05, 0.06, 0.05, 0.055], [0.0] * 4, ERRORS, "improved"),
+        ([0.0] * 8, [0.0, 0.0005] * 4, ERRORS, "same"),  # below the grain
+        ([0.0] * 4, [0.0, 0.4, 0.0, 0.0], ERRORS, "unknown"),
+        ([0.0] * 4, [1e-4] * 4, DISTANCE, "regressed"),
+        ([0.0] * 4, [1e-9] * 4, DISTANCE, "same"),
+        ([0.0] * 3, [0.0] * 3, LATENCY, "same"),
+        ([-2.0, -2.01, -1.99, -2.0], [-1.5, -1.51, -1.5, -1.49], QUALITY, "improved"),
+        ([-2.0, -2.01, -1.99, -2.0], [-2.5, -2.51, -2.5, -2.49], QUALITY, "regressed"),
+        ([-1.0, 1.0, -1.0, 1.0], [1.0, -1.0, 1.0, -1.0], QUALITY, "unknown"),
+    ],
+)
+def test_values_of_zero_or_below_are_compared_by_their_differences(a, b, metric, verdict):
+    result = compare_pairs(a, b, metric=metric, final=True)
+    assert result.verdict == verdict, result.sentence
+    assert all(np.isfinite(value) for value in (result.relative, result.evidence))
+    assert result.relative_low <= result.relative <= result.relative_high
+
+
+def test_a_change_is_read_relative_to_the_good_build():
+    lower = compare_pairs([-2.0] * 4, [-2.5] * 4, metric=QUALITY, final=True)
+    assert lower.relative == pytest.approx(-0.25)
+    assert compare_pairs([0.0] * 4, [0.05] * 4, metric=ERRORS, final=True).relative == 1.0
+
+
+def test_differences_keep_false_alarms_under_alpha():
+    generator = np.random.default_rng(11)
+    told = [
+        compare_pairs(*np.abs(generator.normal(0, 0.01, (2, 8))).round(2), metric=ERRORS, final=True).verdict
+        for _ in range(400)
+    ]
+    assert told.count("regressed") + told.count("improved") < ALPHA * len(told)
 
 
 @pytest.mark.parametrize(
@@ -191,6 +228,10 @@ def test_the_result_becomes_a_comparison_of_the_report():
 def futile(a, b, most=8, metric=LATENCY):
     result = compare_pairs(a, b, metric=metric, final=False)
     return is_futile(result, len(a), most, metric=metric, before=float(np.median(a)))
+
+
+def test_nothing_is_futile_from_zero():
+    assert not futile([0.0] * 6, [0.0, 0.0005, 0.0, 0.0005, 0.002, 0.0], metric=ERRORS)
 
 
 def test_wide_and_empty_is_futile_after_four_pairs():

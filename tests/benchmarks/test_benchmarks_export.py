@@ -55,6 +55,27 @@ def test_a_typed_export_holds_no_float32_weights(tmp_path, precision, kind):
     assert onnx.TensorProto.FLOAT not in types
 
 
+@pytest.mark.parametrize(
+    ("precision", "opset"), [("fp32", 20), ("fp16", 20), ("bf16", 22), ("fp8", 21), ("int4", 21)]
+)
+def test_each_precision_has_the_operators_it_needs_and_a_batch_called_so(tmp_path, precision, opset):
+    model = onnx.load(str(model_export(cnn(tmp_path, precision), tmp_path / "model.onnx").onnx.path))
+    assert {entry.domain: entry.version for entry in model.opset_import} == {"": opset}
+    for value in (*model.graph.input, *model.graph.output):
+        assert value.type.tensor_type.shape.dim[0].dim_param == "batch"
+
+
+class Starred(torch.nn.Module):
+    def forward(self, *rows: torch.Tensor) -> torch.Tensor:
+        return rows[0] + rows[1]
+
+
+def test_starred_inputs_have_a_batch_too(tmp_path):
+    model = LoadedModel(Starred(), (torch.ones(1, 6), torch.ones(1, 6)), "fp32")
+    graph = onnx.load(str(model_export(model, tmp_path / "model.onnx").onnx.path)).graph
+    assert [value.type.tensor_type.shape.dim[0].dim_param for value in graph.input] == ["batch", "batch"]
+
+
 class FixedBatch(torch.nn.Module):
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         return rows.reshape(2, 6)

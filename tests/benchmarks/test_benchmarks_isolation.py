@@ -4,9 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from benchmarks.errors import CannotRun, MeasureError
@@ -37,19 +39,92 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+class Stubborn(Exception):  # noqa: N818
+    """Pickles, and does not come back."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(f"{first} {second}")
+
+
+def refuse_stubbornly() -> None:
+    raise Stubborn("not", "here")
+
+
+def pid_after(seconds: float) -> int:
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def variable(name: str) -> str | None:
+    return os.environ.get(name)
+
+
+def modules() -> set[str]:
+    return set(sys.modules)
+
+
+METHODS = pytest.mark.parametrize("method", ["fork", "spawn"])
+
+
+@METHODS
 def test_the_answer_comes_back(method):
     assert isolated(double, 21, method=method) == 42
 
 
-def test_an_error_is_raised_here():
+@METHODS
+def test_an_error_is_raised_here(method):
     with pytest.raises(CannotRun, match="not here"):
-        isolated(refuse, method="fork")
+        isolated(refuse, method=method)
 
 
-def test_a_killed_child_is_an_error_not_a_wait():
+@METHODS
+def test_an_error_that_does_not_pickle_keeps_its_words(method):
+    with pytest.raises(MeasureError, match="Stubborn: not here"):
+        isolated(refuse_stubbornly, method=method)
+
+
+@METHODS
+def test_a_killed_child_is_an_error_not_a_wait(method):
     with pytest.raises(MeasureError, match="exit code -9"):
-        isolated(die, method="fork")
+        isolated(die, method=method)
+
+
+@METHODS
+def test_the_parent_works_meanwhile(method):
+    seen: list[int] = []
+    child = isolated(pid_after, 0.3, method=method, meanwhile=seen.append, every_s=0.01)
+    assert set(seen) == {child}
+    assert len(seen) >= 5
+    assert child != os.getpid()
+
+
+@METHODS
+def test_a_parent_that_fails_meanwhile_leaves_no_child_behind(method):
+    seen: list[int] = []
+
+    def fail(pid: int) -> None:
+        seen.append(pid)
+        raise RuntimeError("no more")
+
+    started = time.perf_counter()
+    with pytest.raises(RuntimeError, match="no more"):
+        isolated(pid_after, 60, method=method, meanwhile=fail)
+    assert time.perf_counter() - started < 30
+    assert not psutil.pid_exists(seen[0])
+
+
+def test_a_spawned_child_gets_variables_and_only_the_modules_of_its_call():
+    name = "PERFSITE_TEST_VARIABLE"
+    assert isolated(variable, name, method="spawn", environment={name: "told"}) == "told"
+    assert name not in os.environ
+    # this module's own imports are there, pytest's main program is not
+    assert "_pytest.main" in sys.modules
+    assert "torch" not in isolated(modules, method="spawn")
+
+
+def test_what_does_not_pickle_is_refused_before_anything_waits():
+    with pytest.raises((AttributeError, TypeError), match=r"pickle|local object"):
+        isolated(lambda: None, method="spawn")
 
 
 def peak_of(held: int, passing: int) -> int:

@@ -9,13 +9,14 @@ from django.utils import timezone
 
 from benchmarks.cases import Case
 from benchmarks.compare import compare_pairs
-from benchmarks.metrics import METRICS
-from benchmarks.report import Comparison, Environment, Measurement, Remark
+from benchmarks.metrics import metric_get
+from benchmarks.report import Comparison, Environment, Remark
 from benchmarks.report import Report as Body
 from perfsite.results.models import Report
 from perfsite.results.services import report_store
 from perfsite.runs.models import Attempt, Build, Job, Project
 from tests import factories
+from tests.reports import measured_make
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -59,7 +60,7 @@ def job_report(job: Job, **parts: object) -> Report:
 def values_report(job: Job, values: Mapping[str, float], *, unstable: bool = False, n: int = 1000) -> Report:
     """A measure report with these metrics, of `n` samples each, for each of the job's cases."""
     points = tuple(
-        Measurement(case=case, metric=metric, value=value, unit=METRICS[metric].unit, n=n)
+        measured_make(case, metric, value, n=n)
         for case in job.spec["cases"]
         for metric, value in values.items()
     )
@@ -81,7 +82,7 @@ def comparison_make(case: Case, metric: str, *, ratio: float, pairs: int = 8) ->
     """A comparison as the worker makes it, of pairs whose ratio is `ratio` with 1 % of noise."""
     a = [QUIET[i % len(QUIET)] for i in range(pairs)]
     b = [ratio * QUIET[(i * 3 + 1) % len(QUIET)] for i in range(pairs)]
-    row = METRICS[metric]
+    row = metric_get(metric)
     return compare_pairs(a, b, metric=row, final=True).as_comparison(case, row, a, b)
 
 

@@ -1,5 +1,7 @@
 """Verdicts as sentences."""
 
+import pytest
+
 from perfsite.regressions import wording
 from perfsite.regressions.wording import Change, Subject
 
@@ -43,3 +45,31 @@ def test_signs_are_true_signs():
 def test_no_verdict_says_why():
     words = wording.unknown_sentence(CNN, reason=wording.screen_reason("few_points"))
     assert words.endswith("is not known: there are too few earlier points to know the noise.")
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ("b8", "batch 8"),
+        ("b8,qps=50", "batch 8, qps 50"),
+        ("b1,max_batch=4,max_delay_ms=2.5", "batch 1, max batch 4, max delay 2.5 ms"),
+        ("b1,cache=false,workspace_mib=64", "batch 1, cache off, workspace 64 MiB"),
+        ("b1,provider.arena=a=b", "batch 1, provider.arena a=b"),
+        ("256x256", "256x256"),
+    ],
+)
+def test_a_shape_reads_as_words(shape, words):
+    assert wording.shape_words(shape) == words
+
+
+def test_a_change_from_nothing_says_from_what_to_what():
+    words = wording.exact_sentence(subject("leaks"), Change(0.0, 1.0, 1.0))
+    assert "raised the counters that leak of cnn from 0 to 1 on cpu" in words
+    rate = wording.change_sentence(subject("server_error_rate"), Change(0.0, 0.05, 1.0))
+    assert "from 0 % to 5.00 %" in rate
+
+
+def test_a_repositorys_own_metric_keeps_its_name():
+    words = wording.change_sentence(subject("evaluate.higher.BLEU-4"), Change(30.0, 27.0, -0.1))
+    assert words == "3fa9c1a lowered the BLEU-4 of cnn by 10.0 % on cpu (torch, fp32, batch 1)"
+    assert wording.values_words("evaluate.lower.wer", Change(0.1, 0.2, 1.0)) == "0.1 → 0.2"

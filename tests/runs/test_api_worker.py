@@ -74,7 +74,7 @@ def test_claim_of_an_empty_queue_is_204(call):
 
 def test_progress_then_report_then_no_more(call, order):
     answer = call(f"/attempts/{order.token}/progress", {"stage": "export", "fraction": 0.5})
-    assert answer.json() == {"cancel": False, "lease_s": 60.0}
+    assert answer.json() == {"cancel": False, "others_wait": False, "lease_s": 60.0}
     row = _job(order)
     body = gzip.compress(report_make(row, {"latency_p50": 0.01}).model_dump_json().encode())
     sent = call(f"/attempts/{order.token}/report", body, headers={"Content-Encoding": "gzip"})

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.cases import SUITES
+from benchmarks.cases import DEFAULT_SUITES
 from perfsite.core.errors import ConfigError
 from perfsite.runs.config import MAX_BYTES, MAX_LINE, Config, config_parse
 
@@ -31,13 +31,11 @@ def test_the_documented_files_are_read(pytestconfig: pytest.Config):
     page = (pytestconfig.rootpath / "perfsite/runs/perfsite-toml.md").read_text()
     shortest, whole = (parsed(block) for block in re.findall(r"```toml\n(.*?)```", page, re.DOTALL))
     assert shortest.models == ("cnn",)
-    assert whole.models == ("cnn", "bert", "detector")
+    assert whole.models == ("cnn", "bert", "decoder", "detector")
     defaults, shown = parsed(ONE).document, whole.document
-    assert (shown.defaults, shown.limits, shown.ignore) == (
-        defaults.defaults,
-        defaults.limits,
-        defaults.ignore,
-    )
+    assert shown.defaults.options == {"latency": {"graph": (True,)}}
+    plain = shown.defaults.model_copy(update={"options": {}})
+    assert (plain, shown.limits, shown.ignore) == (defaults.defaults, defaults.limits, defaults.ignore)
 
 
 def test_the_shortest_file_measures_everything_once():
@@ -46,7 +44,7 @@ def test_the_shortest_file_measures_everything_once():
     assert (group.model, group.precision) == ("cnn", "fp32")
     assert (group.source.kind, group.source.ref) == ("entry", "models/cnn.py:build")
     assert [case.label for case in group.cases] == [
-        f"cnn/{runner}/fp32/b1/{suite}" for runner in ("torch", "onnxruntime") for suite in SUITES
+        f"cnn/{runner}/fp32/b1/{suite}" for runner in ("torch", "onnxruntime") for suite in DEFAULT_SUITES
     ]
     assert config.devices == ()
     assert (config.limits.wall_clock_s, config.limits.resident_bytes) == (900.0, 16 * 2**30)
@@ -115,7 +113,7 @@ MISTAKES = [
     (
         '[models.cnn]\nentry = "a.py:f"\nrunners = [\n  "torch",\n  "tensort",\n]\n',
         "perfsite.toml line 5, models.cnn.runners[1]: unknown runner 'tensort'; did you mean 'tensorrt'? "
-        "known: torch, onnxruntime, tensorrt, tensorrt_rtx",
+        "known: torch, torch_compile, onnxruntime, onnxruntime_tensorrt, tensorrt, tensorrt_rtx",
     ),
     ("brnches = []\n" + ONE, "perfsite.toml line 1, brnches: unknown key; did you mean 'branches'?"),
     ("[default]\n" + ONE, "perfsite.toml line 1, default: unknown key; did you mean 'defaults'?"),
@@ -240,7 +238,8 @@ _VALUES = st.recursive(
 )
 _KEYS = st.sampled_from(
     ["version", "branches", "paths", "ignore", "devices", "defaults", "limits", "models", "entry", "onnx",
-     "runners", "batches", "suites", "precisions", "duration", "wall_clock", "memory_gib", "cnn"]
+     "runners", "batches", "suites", "precisions", "duration", "wall_clock", "memory_gib", "cnn", "options",
+     "server", "qps", "latency", "provider", "evaluate", "evaluate_lower"]
 )  # fmt: skip
 
 

@@ -1,12 +1,15 @@
 """The commands a person copies to measure again."""
 
+import shlex
 from itertools import product
 
 import pytest
 from pydantic import ValidationError
 
 from benchmarks.cases import ModelSource
-from perfsite.runs.reproduce import reproduce_command, reproduce_lines
+from benchmarks.cli.asking import jobs_asked
+from benchmarks.cli.main import parser_make
+from perfsite.runs.reproduce import measure_lines, reproduce_command, reproduce_lines
 from tests.factories import case_make
 
 SOURCE = ModelSource(kind="entry", ref="models/a b.py:build")
@@ -33,10 +36,37 @@ def test_another_duration_needs_another_line():
     assert len(reproduce_lines(spec, sha="f" * 40, repo="/srv/zoo")) == 4
 
 
-def test_only_narrows_to_the_cases_asked_for():
-    lines = reproduce_lines(SPEC, sha="f" * 40, repo="/srv/zoo", only={"runner": "torch", "suite": "memory"})
-    assert lines[-1].endswith("--runner torch --precision fp32 --batch 1 --suite memory --duration 1")
-    assert reproduce_lines(SPEC, sha="f" * 40, repo="/srv/zoo", only={"runner": "tensorrt"}) == []
+def test_given_cases_are_measured_instead_of_the_order():
+    point = case_make(suite="sweep", options={"size": 512})
+    lines = reproduce_lines(SPEC, sha="f" * 40, repo="/srv/zoo", cases=[point])
+    assert lines[-1].endswith(
+        "--runner torch --precision fp32 --batch 1 --suite sweep --option size=512 --duration 1"
+    )
+    assert reproduce_lines(SPEC, sha="f" * 40, repo="/srv/zoo", cases=[]) == []
+
+
+def test_the_lines_measure_exactly_the_cases_of_the_order(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cases = [
+        case_make(suite="latency"),
+        case_make(suite="latency", batch=8),
+        case_make(suite="build"),
+        *(case_make(suite="server", options={"qps": qps, "max_batch": 4}) for qps in (10.5, 50)),
+        case_make(suite="latency", runner="onnxruntime", options={"provider.arena": "a b", "graph": False}),
+        case_make(suite="evaluate", duration_s=0.25),
+    ]
+    source = ModelSource(
+        kind="catalogue", ref="cnn", evaluate="quality/q r.py:score", evaluate_lower=("wer", "cer")
+    )
+    made = []
+    for line in measure_lines(source=source, cases=cases):
+        words = shlex.split(line)
+        assert words[:4] == ["python", "-m", "benchmarks", "run"]
+        jobs = jobs_asked(parser_make().parse_args(words[3:]))
+        made += [case for job in jobs for case in job.cases]
+        evaluated = [job.source for job in jobs if any(case.suite == "evaluate" for case in job.cases)]
+        assert all(one == source for one in evaluated)
+    assert sorted(made, key=str) == sorted(cases, key=str)
 
 
 def test_hostile_names_stay_words():

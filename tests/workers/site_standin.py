@@ -52,6 +52,7 @@ class StandIn:
         self.told: dict[str, Told] = {}
         self.cancelled: set[str] = set()
         self.superseded: set[str] = set()
+        self.others_wait: set[str] = set()
         self.refuse_hello: str | None = None
         self.fail_with: int | None = None
         self.reject_reports = False
@@ -131,7 +132,10 @@ class StandIn:
         told = self.told[token]
         if verb == "progress":
             told.progress.append(Progress.model_validate_json(body))
-            return 200, ProgressAnswer(cancel=token in self.cancelled, lease_s=60).model_dump_json()
+            answer = ProgressAnswer(
+                cancel=token in self.cancelled, others_wait=token in self.others_wait, lease_s=60
+            )
+            return 200, answer.model_dump_json()
         if verb == "artifacts" and name is not None:
             if hashlib.sha256(body).hexdigest() != query["sha256"]:
                 return 400, '{"detail": "the digest does not fit"}'

@@ -22,7 +22,7 @@ from workers.station import Station
 def test_one_poisoned_result_does_not_keep_the_station_from_claiming(
     site: StandIn, repository: Repository, tmp_path: Path, poison: str
 ) -> None:
-    bad, next_one = repository.order(), repository.order(kind="soak")  # a kind that needs no measuring
+    bad, next_one = repository.order(), repository.order(kind="soak")  # refused: it is no soak
     site.give(bad)
     site.orders.clear()
     told = site.give(next_one)

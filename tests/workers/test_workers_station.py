@@ -11,6 +11,7 @@ from site_standin import TOKEN, StandIn, Told, wait_until
 from watched_repository import Repository
 
 from benchmarks.cases import Case
+from workers.attempt import KINDS
 from workers.client import Refused, SiteClient
 from workers.device import device_leased
 from workers.folders import Folders
@@ -139,8 +140,9 @@ def test_a_commit_that_is_not_there_is_a_checkout_failure(
 
 
 def test_a_kind_this_worker_does_not_know_is_refused(
-    site: StandIn, start: Start, repository: Repository
+    site: StandIn, start: Start, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delitem(KINDS, "soak")
     told = site.give(repository.order(kind="soak"))
     start()
     failure = finished(told).failure

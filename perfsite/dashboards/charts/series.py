@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from benchmarks.metrics import METRICS
+from perfsite.results.metrics import metric_row
 from perfsite.results.rows import BucketRow, PointRow
 
 # display units by the metric's SI unit: the largest factor that the typical value reaches
@@ -16,6 +16,10 @@ _SCALES: dict[str, tuple[tuple[float, str], ...]] = {
     "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")),
     "B": ((2.0**40, "TiB"), (2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B")),
     "1/s": ((1.0, "/s"),),
+    "J": ((1.0, "J"), (1e-3, "mJ"), (1e-6, "µJ"), (1e-9, "nJ")),
+    "1/J": ((1.0, "/J"),),
+    "W": ((1.0, "W"),),
+    "°C": ((1.0, "°C"),),
 }
 
 
@@ -38,7 +42,7 @@ class Delta:
 
 def scale_for(metric: str, values: Sequence[float]) -> Scale:
     """The unit for a whole chart, chosen by the median of `values`, so that it is written once."""
-    row = METRICS.get(metric)
+    row = metric_row(metric)
     if row is None:
         return Scale(1.0, "")
     if row.format(0.5).endswith("%"):

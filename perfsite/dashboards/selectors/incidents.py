@@ -8,11 +8,13 @@ from itertools import groupby
 
 from django.db.models import Count, Prefetch, QuerySet
 
+from benchmarks.cases import Case
 from perfsite.alerts.models import Notification
 from perfsite.dashboards.charts.pairs import PairsPlot, pairs_plot
 from perfsite.dashboards.formatting import change_text
 from perfsite.regressions.models import Incident, Regression
 from perfsite.regressions.selectors import change_rank
+from perfsite.runs.cases import case_key
 from perfsite.runs.models import Build, Project
 
 
@@ -69,10 +71,7 @@ def verdict_evidence(*, regression: Regression) -> Evidence | None:
     if report is None:
         return None
     for row in report.comparisons:
-        case = row["case"]
-        same = (case["model"], case["runner"], case["precision"], case["suite"], row["metric"])
-        wanted = (series.model, series.runner, series.precision, series.suite, series.metric)
-        if same == wanted and f"b{case['batch']}" == series.shape:
+        if (case_key(Case.model_validate(row["case"])), row["metric"]) == (case_key(series), series.metric):
             plot = pairs_plot(row["a"], row["b"], metric=series.metric)
             pairs = min(len(row["a"]), len(row["b"]))
             change = change_text(row["relative"], row["relative_low"], row["relative_high"])

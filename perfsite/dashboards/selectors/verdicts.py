@@ -7,13 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from django.db.models import Count, Max, QuerySet
 
-from benchmarks.metrics import METRICS
 from perfsite.regressions.models import Suspicion, Verdict
 from perfsite.results.models import Measurement, Series
+from perfsite.results.selectors import metric_judged
 from perfsite.runs.models import Project
 
 MOVED = (Verdict.Kind.REGRESSED, Verdict.Kind.IMPROVED)
-_JUDGED = [metric.name for metric in METRICS.values() if metric.better]
 
 
 def verdicts_newest(**where: object) -> QuerySet[Verdict]:
@@ -54,7 +53,7 @@ def verdict_counts(*, build_ids: Iterable[int]) -> dict[int, dict[str, int]]:
 def _screened_counts(build_ids: Sequence[int]) -> Counter[int]:
     """How many judged points of each build the screen has seen."""
     points = Measurement.objects.filter(
-        build_id__in=build_ids, series__metric__in=_JUDGED, job__report__screened_at__isnull=False
+        metric_judged("series__metric"), build_id__in=build_ids, job__report__screened_at__isnull=False
     )
     return Counter(dict(points.values_list("build_id").annotate(count=Count("id")).order_by()))
 

@@ -14,6 +14,7 @@ from perfsite.dashboards import formatting
 from perfsite.dashboards.charts.series import Delta
 from perfsite.regressions.models import Incident, Regression, Verdict
 from perfsite.regressions.selectors import change_rank
+from perfsite.regressions.wording import shape_words
 from perfsite.runs.models import Build, Job
 
 register = template.Library()
@@ -22,6 +23,7 @@ register.filter("bytes_text", formatting.bytes_text)
 register.filter("metric_title", formatting.metric_title)
 register.filter("metric_direction", formatting.metric_direction)
 register.filter("percent", formatting.percent_text)
+register.filter("shape_words", shape_words)
 register.filter("short_sha", formatting.short_sha)
 register.filter("value_text", formatting.value_text)
 

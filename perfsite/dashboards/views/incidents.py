@@ -20,6 +20,7 @@ from perfsite.dashboards.selectors.incidents import (
 )
 from perfsite.dashboards.views.reading import page, page_of
 from perfsite.regressions.models import Incident, Regression
+from perfsite.regressions.selectors import case_of
 from perfsite.regressions.triage import TRIAGE_STATES, incident_triage
 from perfsite.runs.reproduce import reproduce_lines
 
@@ -74,11 +75,10 @@ def incident(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 def _reproduce(found: Incident, worst: Regression) -> list[str]:
     """How to measure the worst series' case at home; nothing when its job is gone."""
-    job, series = worst.verdict.job, worst.series
-    if job is None:
+    job, case = worst.verdict.job, case_of(verdict=worst.verdict)
+    if job is None or case is None:
         return []
-    only = {"runner": series.runner, "precision": series.precision, "suite": series.suite}
-    return reproduce_lines(job.spec, sha=found.build.sha, repo=found.project.repo, only=only)
+    return reproduce_lines(job.spec, sha=found.build.sha, repo=found.project.repo, cases=[case])
 
 
 @require_POST

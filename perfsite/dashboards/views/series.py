@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -23,6 +23,7 @@ from perfsite.dashboards.selectors.access import series_get
 from perfsite.dashboards.selectors.verdicts import series_changes
 from perfsite.dashboards.views.reading import page
 from perfsite.regressions.models import Verdict
+from perfsite.results.metrics import metric_is_judged
 from perfsite.results.models import Measurement, Series
 from perfsite.results.rows import PointRow
 from perfsite.results.selectors import (
@@ -119,12 +120,18 @@ def _newest_environment(series: Series) -> Any:
     return point.job.report.environment if point else None
 
 
-def _siblings(series: Series) -> QuerySet[Series]:
-    """The other metrics of the same case, for stepping sideways."""
+def _siblings(series: Series) -> list[tuple[Series, str]]:
+    """The metrics of the same case, for stepping sideways, with the suite where the title needs it.
+
+    What is judged comes first.
+    """
     same = {name: getattr(series, name) for name in ("model", "runner", "precision", "shape")}
-    return Series.objects.filter(
+    found = Series.objects.filter(
         project=series.project, branch=series.branch, device_class=series.device_class, **same
-    ).order_by("suite", "metric")
+    )
+    rows = sorted(found, key=lambda row: (not metric_is_judged(row.metric), row.suite, row.metric))
+    times = Counter(row.metric for row in rows)
+    return [(row, row.suite if times[row.metric] > 1 else "") for row in rows]
 
 
 def _table_rows(

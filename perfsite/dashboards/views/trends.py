@@ -17,7 +17,7 @@ from perfsite.results.selectors import FACETS, facet_values, series_find
 
 # more rows than this are no overview: the page asks for a narrower filter instead
 _MOST = 120
-_FACET_TITLES = {"shape": "batch", "device_class": "device"}
+_FACET_TITLES = {"shape": "batch and options", "device_class": "device"}
 
 
 @require_safe

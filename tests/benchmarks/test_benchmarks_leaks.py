@@ -1,0 +1,321 @@
+"""Leaks told from what only looks like one, and readings that fit on a disk."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from leak_shapes import HARMLESS, KIB, LEAKS, readings
+from scipy import stats
+
+from benchmarks.gauge import Gauge
+from benchmarks.leaks.counters import ABSENT, COUNTERS, Counters
+from benchmarks.leaks.course import Course, SegmentEnd
+from benchmarks.leaks.stream import RECORD, Stream, records_most, stream_read
+from benchmarks.leaks.summary import course_summarize
+from benchmarks.leaks.trend import autocorrelation_inflation, kendall_variance, rises_needed, slope_of
+from benchmarks.leaks.verdict import ALPHA, Series, found_after, segments_judge
+
+ROOT = Path(__file__).resolve().parents[2]
+GRAIN = 16 * KIB
+
+
+def judged(*series: Series) -> str:
+    return segments_judge(series, grain=GRAIN, counters=3).word
+
+
+# the trend
+
+
+def test_the_slope_is_scipys():
+    rng = np.random.default_rng(1)
+    for n in (8, 16, 41):
+        x = np.cumsum(rng.uniform(0.5, 2, n))
+        y = 3 * x + rng.standard_t(2, n)
+        ours, theirs = slope_of(x, y, independent=True), stats.theilslopes(y, x, alpha=0.95)
+        assert ours.value == pytest.approx(theirs.slope)
+        assert ours.low <= theirs.low_slope + 1e-12  # the same ranks, rounded outwards
+        assert ours.high >= theirs.high_slope - 1e-12
+
+
+def test_the_bounds_hold_the_true_slope_as_often_as_they_say():
+    rng, x = np.random.default_rng(2), np.arange(16.0)
+    held = sum(
+        slope.low <= 2 <= slope.high
+        for slope in (slope_of(x, 2 * x + rng.normal(0, 3, x.size)) for _ in range(600))
+    )
+    assert held / 600 >= 0.93
+
+
+def test_bounds_are_wider_where_neighbours_are_alike():
+    rng = np.random.default_rng(3)
+    walk = np.cumsum(rng.normal(0, 1, 32))
+    assert autocorrelation_inflation(walk - np.polyval(np.polyfit(range(32), walk, 1), range(32))) > 1.5
+    inflations = [autocorrelation_inflation(rng.normal(0, 1, 32)) for _ in range(200)]
+    assert np.median(inflations) == pytest.approx(1, abs=0.05)
+
+
+def test_the_variance_of_kendalls_s_counts_ties():
+    assert kendall_variance(np.arange(10.0)) == pytest.approx(10 * 9 * 25 / 18)
+    assert kendall_variance(np.zeros(10)) == pytest.approx(0)
+
+
+@pytest.mark.parametrize("alpha", [0.05, 1e-3, 1e-5])
+def test_so_many_rises_are_as_rare_as_asked(alpha):
+    for steps in (15, 31):
+        needed = rises_needed(steps, alpha)
+        assert stats.binom.sf(needed - 1, steps, 0.5) <= alpha
+        assert stats.binom.sf(needed - 2, steps, 0.5) > alpha
+    assert rises_needed(5, 1e-3) == 6, "five steps cannot be rare enough"
+
+
+def test_too_few_points_have_no_bounds():
+    with pytest.raises(ValueError, match="at least 4 points"):
+        slope_of(np.arange(3.0), np.arange(3.0))
+
+
+# the verdict
+
+
+@pytest.mark.parametrize("seconds", [1.0, 5.0, 60.0])
+def test_false_alarms_and_detections_of_simulated_soaks(seconds):
+    """At most one false leak in a thousand soaks; every leak of the list found in 5 s."""
+    count = {1.0: 100, 5.0: 60, 60.0: 12}[seconds]
+    rng = np.random.default_rng(int(seconds))
+
+    def rate(shape):
+        return sum(judged(readings(rng, shape, seconds=seconds)) == "leak" for _ in range(count)) / count
+
+    false = {name: rate(shape) for name, shape in HARMLESS.items()}
+    found = {name: rate(shape) for name, shape in LEAKS.items()}
+    told = f"soaks of {seconds:g} s, {count} of each shape\nfalse leaks: {false}\nleaks found: {found}"
+    assert sum(false.values()) * count <= 1, told
+    if seconds >= 5:
+        assert min(found.values()) >= 0.95, told
+
+
+def test_what_grew_and_is_no_leak_has_its_own_word():
+    rng = np.random.default_rng(4)
+    assert judged(readings(rng, HARMLESS["logarithm"], seconds=10)) == "settling"
+    steps = readings(rng, lambda rng, t, i: np.where(t > 6, 32.0 * KIB, 0), seconds=10)
+    assert judged(steps) == "stepped"
+    assert judged(readings(rng, HARMLESS["flat"], seconds=10)) == "steady"
+    assert judged(readings(rng, LEAKS["1 KiB"], seconds=0.5)) == "short"
+    assert judged() == "short"
+
+
+def test_the_slope_of_a_leak_is_bytes_per_iteration():
+    series = readings(np.random.default_rng(5), LEAKS["1 KiB under a sawtooth"], seconds=30)
+    slope = segments_judge([series], grain=GRAIN, counters=3).slope
+    assert slope.value == pytest.approx(KIB, rel=0.02)
+    assert slope.low <= KIB <= slope.high
+
+
+def test_segments_are_processes_and_no_slope_crosses_them():
+    """Each process begins higher than the last, and none of them grows."""
+    rng = np.random.default_rng(6)
+    higher = [readings(rng, lambda rng, t, i, n=n: np.full(t.size, n * 1e8), seconds=5) for n in range(8)]
+    assert judged(*higher) == "steady"
+    lower = [readings(rng, lambda rng, t, i, n=n: i * KIB - n * 1e8, seconds=5) for n in range(8)]
+    assert judged(*lower) == "leak"
+
+
+def test_many_segments_tell_what_one_cannot():
+    rng, leak = np.random.default_rng(7), lambda rng, t, i: i * 8.0 + rng.normal(0, 32 * KIB, t.size)
+    segments = [readings(rng, leak, seconds=20) for _ in range(24)]
+    assert judged(segments[0]) != "leak"
+    verdict = segments_judge(segments, grain=GRAIN, counters=3)
+    assert verdict.is_leak
+    assert verdict.slope.value == pytest.approx(8, rel=0.3)
+    walks = [readings(rng, HARMLESS["random_walk"], seconds=20) for _ in range(24)]
+    assert judged(*walks) != "leak"
+
+
+def test_a_segment_that_was_cut_short_does_not_spoil_the_others():
+    rng = np.random.default_rng(8)
+    whole, cut = (readings(rng, LEAKS["1 KiB"], seconds=seconds) for seconds in (20, 2))
+    verdict = segments_judge([whole, cut], grain=GRAIN, counters=3)
+    assert verdict.slope.value == pytest.approx(KIB, rel=0.01)
+
+
+def test_a_leak_is_found_early_and_stays_found():
+    rng = np.random.default_rng(9)
+    assert found_after(readings(rng, LEAKS["1 KiB"], seconds=60), grain=GRAIN, counters=3) <= 2
+    late = readings(rng, lambda rng, t, i: np.maximum(i - i[t.size // 3], 0) * KIB, seconds=60)
+    assert found_after(late, grain=GRAIN, counters=3) > 30
+    assert found_after(readings(rng, HARMLESS["flat"], seconds=60), grain=GRAIN, counters=3) is None
+
+
+def test_looking_often_has_its_price_in_the_level():
+    assert sum(ALPHA / (look * (look + 1)) for look in range(1, 10_000)) <= ALPHA
+
+
+# the counters
+
+
+def test_the_heap_counter_sees_every_byte_that_c_gives_out():
+    import ctypes
+
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    with Counters() as counters:
+        heap = [row.name for row in COUNTERS].index("host_heap")
+        counters.read()
+        before = counters.read()[heap]
+        for _ in range(1000):
+            libc.malloc(ctypes.c_size_t(1000))
+        grown = counters.read()[heap] - before
+    assert 1_000_000 <= grown <= 1_050_000
+
+
+def test_a_counter_that_is_not_there_says_why(monkeypatch):
+    monkeypatch.setattr("benchmarks.leaks.counters.ctypes.CDLL", lambda _: object())
+    with Counters() as counters:
+        values = dict(zip((row.name for row in COUNTERS), counters.read(), strict=True))
+    assert values["host_heap"] == values["gpu_allocated"] == values["gpu_process"] == ABSENT
+    assert values["host_resident"] > 2**20
+    assert "mallinfo2" in counters.missing["host_heap"]
+
+
+class Contained(Gauge):
+    """NVML in a container: it knows the process by another number."""
+
+    def processes(self):
+        return {1: 5}
+
+    def device_bytes(self):
+        return 3 << 30
+
+
+class Listing(Contained):
+    def processes(self):
+        return {os.getpid(): 7 << 20}
+
+
+def test_where_nvml_does_not_know_the_process_the_whole_gpu_is_watched():
+    place = [row.name for row in COUNTERS].index("gpu_process")
+    with Counters(gauge=Contained()) as counters:
+        assert counters.read()[place] == 3 << 30
+        assert "the whole GPU's is watched" in counters.missing["gpu_process"]
+    with Counters(gauge=Listing()) as counters:
+        assert counters.read()[place] == 7 << 20
+        assert not counters.missing
+
+
+# the readings on disk
+
+
+def reading(seconds: float, heap: int = 0, **more: float) -> np.ndarray:
+    record = np.zeros(1, dtype=RECORD)
+    for name, value in {"seconds": seconds, "iterations": seconds * 100, "host_heap": heap, **more}.items():
+        record[name] = value
+    return record
+
+
+def test_a_full_stream_halves_its_resolution_and_keeps_the_floor(tmp_path):
+    path = tmp_path / "s.bin"
+    with Stream(path, most=8) as stream:
+        for n in range(100):
+            stream.add(reading(n, heap=1000 + n % 3))
+    records = stream_read(path)
+    assert 4 <= records.size <= 8
+    assert records["seconds"][-1] == 99, "what was held when the stream was closed is there"
+    assert (np.diff(records["iterations"]) > 0).all()
+    assert set(records["host_heap"]) == {1000}
+
+
+def test_a_missing_reading_stays_missing(tmp_path):
+    path = tmp_path / "s.bin"
+    with Stream(path, most=4) as stream:
+        for n in range(16):
+            stream.add(reading(n, heap=ABSENT))
+    course = Course(tmp_path)
+    path.rename(tmp_path / "segment-00001.bin")
+    assert course.series("host_heap") == []
+
+
+def test_the_gpus_readings_are_kept_and_may_be_missing(tmp_path):
+    course = Course(tmp_path)
+    assert course.gauge().shape == (0, 2)
+    for temperature, power in ((60, 300), (None, 310), (65, None)):
+        course.gauge_note(temperature, power)
+    assert np.nanmax(course.gauge(), axis=0).tolist() == [65, 310]
+    with Stream(course.next_path()) as stream:
+        stream.add(reading(1))
+    summary = course_summarize(course)
+    assert (summary.temperature, summary.power) == (65, 305)
+
+
+def test_a_torn_record_is_left_out(tmp_path):
+    path = tmp_path / "s.bin"
+    with Stream(path) as stream:
+        for n in range(5):
+            stream.add(reading(n))
+    path.write_bytes(path.read_bytes()[:-7])
+    assert stream_read(path).size == 4
+
+
+_TWELVE_HOURS = """
+import json, resource, sys, time
+from pathlib import Path
+import numpy as np
+from benchmarks.leaks.course import Course
+from benchmarks.leaks.stream import RECORD, Stream, records_most
+from benchmarks.leaks.summary import course_summarize
+
+seconds, segments, rate, folder = 43200, int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+def held():
+    return int(Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0]) / 1024
+before, course = held(), Course(folder)
+per_segment = seconds * rate // segments
+record = np.zeros(1, dtype=RECORD)
+row = record[0]
+for _ in range(segments):
+    with Stream(course.next_path(), records_most(segments)) as stream:
+        for n in range(1, per_segment + 1):
+            row["seconds"], row["iterations"], row["busy"] = n / rate, n * 10, n * 0.9 / rate
+            row["host_heap"], row["host_resident"] = 10**9 + n * 40, 2 * 10**9
+            stream.add(record)
+summary = course_summarize(course)
+print(json.dumps({
+    "disk": sum(path.stat().st_size for path in folder.iterdir()) / 2**20,
+    "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before,
+    "hours": summary.seconds / 3600,
+    "leaks": [one.counter.name for one in summary.leaks],
+    "slope": summary.leaks[0].verdict.slope.value,
+}))
+"""
+
+
+@pytest.mark.parametrize(("segments", "rate"), [(1, 50), (48, 4)])
+def test_twelve_hours_of_readings_fit(tmp_path, segments, rate):
+    """Every reading of 12 hours, so many a second, through the real stream, and the summary of them."""
+    command = [sys.executable, "-c", _TWELVE_HOURS, str(segments), str(rate), str(tmp_path)]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    told = json.loads(answer.stdout)
+    assert told["disk"] < 50, told
+    assert told["memory"] < 200, told
+    assert told["hours"] == pytest.approx(12, rel=0.001)
+    assert told["leaks"] == ["host_heap"]
+    assert told["slope"] == pytest.approx(4, rel=0.01)
+
+
+@pytest.mark.parametrize("segments", [1, 48, 2000, 43200])
+def test_any_number_of_segments_fits(segments):
+    assert segments * records_most(segments) * RECORD.itemsize < 50 * 2**20
+
+
+def test_a_course_goes_on_until_it_has_lasted_and_then_begins_anew(tmp_path):
+    course = Course.open(tmp_path, "this model", wanted_s=100)
+    for seconds in (40, 30):
+        with Stream(course.next_path()) as stream:
+            stream.add(reading(seconds))
+    course.end_note(course.paths[0], SegmentEnd("done", missing=(("host_heap", "no glibc"),)))
+    again = Course.open(tmp_path, "this model", wanted_s=100)
+    assert again.seconds == 70
+    assert again.ends() == {"segment-00001.bin": SegmentEnd("done", missing=(("host_heap", "no glibc"),))}
+    assert Course.open(tmp_path, "another model", wanted_s=100).seconds == 0
+    assert Course.open(tmp_path, "this model", wanted_s=70).seconds == 0, "a finished one is not told twice"
