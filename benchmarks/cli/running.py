@@ -18,6 +18,9 @@ from benchmarks.cli.asking import Asked, jobs_asked
 from benchmarks.cli.console import console_make
 from benchmarks.cli.tables import report_print, unmeasured_print
 from benchmarks.device import device_choose
+from benchmarks.errors import BenchmarkError
+from benchmarks.isolation import isolated
+from benchmarks.progress import OnProgress
 from benchmarks.report import Report
 from benchmarks.session import measure
 
@@ -27,6 +30,7 @@ def run_command(options: argparse.Namespace) -> int:
 
     Raises:
         ValueError: the command line asks for what cannot be.
+        BenchmarkError: a model cannot be measured at all, and it was the only one or all were so.
     """
     jobs = jobs_asked(options)
     if options.device == "cuda" and device_choose() != "cuda":
@@ -34,15 +38,41 @@ def run_command(options: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         folder = options.keep or stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmarks-"))
         answer = stack.enter_context(_standard_output_kept())
-        models = {job.model for job in jobs}
-        reports = [
-            _measure_shown(job, options, Path(folder) / job.model if len(models) > 1 else Path(folder))
-            for job in jobs
-        ]
+        if len(jobs) == 1:
+            reports, lost = [_measure_shown(jobs[0], options, Path(folder))], 0
+        else:
+            reports, lost = _measure_several(jobs, options, Path(folder))
         _reports_answer(reports, answer, as_json=options.json)
     outcomes = [outcome for report in reports for outcome in report.outcomes]
-    failed = any(outcome.status == "failed" for outcome in outcomes)
+    failed = lost or any(outcome.status == "failed" for outcome in outcomes)
     return 1 if failed or not any(outcome.status == "done" for outcome in outcomes) else 0
+
+
+def _measure_several(
+    jobs: list[Asked], options: argparse.Namespace, folder: Path
+) -> tuple[list[Report], int]:
+    """The reports of the jobs, and how many there are none of: a model that fails stops no other.
+
+    Raises:
+        BenchmarkError: every one failed; the first one's error.
+    """
+    several = len({job.model for job in jobs}) > 1
+    reports, errors = [], []
+    for job in jobs:
+        sys.stderr.write(f"{job.model} {job.precision}\n")
+        try:
+            reports.append(_measure_apart(job, options, folder / job.model if several else folder))
+        except BenchmarkError as error:
+            sys.stderr.write(f"failed: {job.model} {job.precision}: {error}\n")
+            errors.append(error)
+    if not reports:
+        raise errors[0]
+    return reports, len(errors)
+
+
+def _measure_apart(job: Asked, options: argparse.Namespace, workdir: Path) -> Report:
+    """One of several jobs, in a process of its own: threads of the one before would forbid its forks."""
+    return isolated(_job_measure, job, options, workdir, _ignore, method="spawn")
 
 
 def _measure_shown(job: Asked, options: argparse.Namespace, workdir: Path) -> Report:
@@ -55,18 +85,26 @@ def _measure_shown(job: Asked, options: argparse.Namespace, workdir: Path) -> Re
         def show(stage: str, fraction: float, message: str) -> None:
             progress.update(task, completed=fraction, description=message or stage, refresh=True)
 
-        return measure(
-            job.source,
-            model=job.model,
-            precision=job.precision,
-            cases=job.cases,
-            checkout=job.checkout,
-            workdir=workdir,
-            on_progress=show,
-            device=options.device,
-            price_per_hour=options.price,
-            canary=not options.no_canary,
-        )
+        return _job_measure(job, options, workdir, show)
+
+
+def _job_measure(job: Asked, options: argparse.Namespace, workdir: Path, on_progress: OnProgress) -> Report:
+    return measure(
+        job.source,
+        model=job.model,
+        precision=job.precision,
+        cases=job.cases,
+        checkout=job.checkout,
+        workdir=workdir,
+        on_progress=on_progress,
+        device=options.device,
+        price_per_hour=options.price,
+        canary=not options.no_canary,
+    )
+
+
+def _ignore(_stage: str, _fraction: float, _message: str) -> None:
+    """A job in a process of its own shows no stages."""
 
 
 def _reports_answer(reports: list[Report], answer: int, *, as_json: bool) -> None:

@@ -36,12 +36,11 @@ def report_print(report: Report, console: Console) -> None:
         line_print(f"canary {reading.when}: {format_seconds(reading.seconds)} on the {where}", console)
     doubts: dict[str, list[Case | None]] = {}
     for remark in report.remarks:
-        doubts.setdefault(f"{'unstable: ' if remark.unstable else ''}{remark.sentence}", []).append(
-            remark.case
-        )
+        sentence = f"{'unstable: ' if remark.unstable else ''}{remark.sentence}"
+        doubts.setdefault(sentence, []).append(remark.case)
     for sentence, cases in doubts.items():
-        where = _cases_told([case for case in cases if case]) or report.model
-        console.print(f"remark: {where}: {sentence}", markup=False, highlight=False)
+        words = dict.fromkeys(f"{case.runner}/{case.shape}/{case.suite}" for case in cases if case)
+        line_print(f"remark: {_few(list(words)) or report.model}: {sentence}", console)
 
 
 def unmeasured_print(reports: Sequence[Report], console: Console) -> None:

@@ -88,7 +88,9 @@ def sweep_measure(bench: Bench) -> Findings:
             assets = bench.assets if size == own else _assets_of(bench, size)
             forkable = bench.forkable and native_thread_count() <= threads_then
             window = (share, left if place else None)
-            spent += _size_measure(bench, assets, findings.at(size=size), window, forkable)
+            # a size is the same case whichever sweep it was a point of
+            point = findings.at(size=size, largest_size=None)
+            spent += _size_measure(bench, assets, point, window, forkable)
         except Exception as error:
             end = end_of(error)
             if end is None:
@@ -207,10 +209,10 @@ def size_read(
         runner.bind(batch)
         runner.infer()
         each = float(calls_time(runner.infer, 0.0, fewest=2).min())
-        if left_s is not None and each * CALLS_NEEDED > max(left_s, 0.0) * MOST_WINDOWS:
+        if left_s is not None and each * CALLS_NEEDED > left_s * MOST_WINDOWS:
             raise _TooSlowError(
-                f"one inference takes {format_seconds(each)}, and {FEWEST_SAMPLES} of them do not fit into "
-                f"the {format_seconds(max(left_s, 0.0))} that are left of the duration"
+                f"one inference takes {format_seconds(each)}, so {FEWEST_SAMPLES} of them are too many for "
+                "what is left of the duration"
             )
         charged_s = max(share_s, each * CALLS_NEEDED)
         if runner.stream is not None:

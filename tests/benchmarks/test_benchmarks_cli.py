@@ -228,3 +228,23 @@ def test_what_was_not_measured_is_told_once_and_last():
     assert [line.split(":")[0] for line in answer.stdout.splitlines() if line.startswith("canary")] == [
         "canary before", "canary after"
     ]  # fmt: skip
+
+
+def test_a_model_that_fails_stops_no_other_one():
+    models = ["--model", "tiny-cnn", "--model", "resnet51", "--runner", "torch", "--suite", "build"]
+    answer = benchmarks("run", *models, "--json")
+    assert answer.returncode == 1
+    assert "failed: resnet51 fp32: " in answer.stderr
+    assert "no catalogue model 'resnet51'" in answer.stderr
+    assert Report.model_validate_json(answer.stdout).model == "tiny-cnn"
+
+
+def test_memory_is_measured_of_a_later_job_too():
+    """Its child is forked: threads that an earlier job left in this process would hang it."""
+    arguments = ["run", "--model", "tiny-cnn", "--runner", "torch", "--suite", "memory", "--suite", "latency"]
+    answer = benchmarks(
+        *arguments, "--precision", "fp32", "--precision", "bf16", "--duration", "0.05", "--json"
+    )
+    assert answer.returncode == 0, answer.stderr
+    for report in json.loads(answer.stdout):
+        assert "host_peak_memory" in {row["metric"] for row in report["measurements"]}

@@ -14,6 +14,8 @@ from benchmarks.compare import (
     is_futile,
 )
 from benchmarks.metrics import METRICS, Metric, format_seconds, metric_get
+from benchmarks.report import Measurement
+from benchmarks.splitting import samples_split
 
 LATENCY = METRICS["latency_p50"]
 ALPHA = 0.05
@@ -245,3 +247,55 @@ def test_what_looks_relevant_or_tight_is_not_futile():
     a = [1.0, 1.02, 0.99, 1.01]
     assert not futile(a, [1.2, 1.3, 1.1, 1.25])
     assert not futile(a, [1.003, 1.018, 0.992, 1.011])
+
+
+def split(metric: str, samples: np.ndarray) -> tuple[float, ...]:
+    value = float(np.median(samples)) if samples.size else 1.0
+    unit = metric_get(metric).unit
+    case = Case(model="m", runner="torch", suite="latency")
+    return samples_split(
+        Measurement(case=case, metric=metric, value=value, unit=unit, n=max(1, samples.size), samples=samples)
+    )
+
+
+@pytest.mark.parametrize(
+    ("metric", "of_block"),
+    [
+        ("latency_p50", np.median),
+        ("gpu_compute_time_p50", np.median),
+        ("gpu_compute_time_cold_p50", np.median),
+        ("latency_p90", lambda part: np.quantile(part, 0.9)),
+        ("gpu_compute_time_p99", lambda part: np.quantile(part, 0.99)),
+        ("inter_token_latency_p99", lambda part: np.quantile(part, 0.99)),
+        ("server_latency_mean", np.mean),
+        ("throughput", np.median),
+    ],
+)
+def test_a_block_has_the_value_that_the_metrics_name_ends_in(metric, of_block):
+    samples = np.random.default_rng(5).gamma(2.0, 1e-3, 1600)
+    assert split(metric, samples) == pytest.approx([of_block(part) for part in np.array_split(samples, 8)])
+
+
+def test_blocks_are_large_enough_for_their_percentile():
+    samples = np.linspace(1e-3, 2e-3, 400)
+    assert len(split("latency_p99", samples)) == 4
+    assert len(split("latency_p50", samples)) == 8
+    assert split("latency_p50", samples[:5]) == (pytest.approx(float(np.median(samples[:5]))),)
+    assert split("host_peak_memory", np.asarray([])) == (1.0,)
+
+
+def test_event_pairs_of_one_process_tell_one_percent():
+    """GPU times of one process wander slowly by a few hundredths of a per cent."""
+    generator = np.random.default_rng(3)
+    metric = METRICS["gpu_compute_time_p50"]
+    verdicts = {"same": [], "more": []}
+    for _ in range(60):
+        good, again, more = (
+            level * 1e-3 * (1 + generator.normal(0, 5e-4) + generator.normal(0, 5e-4, 500).cumsum() / 200)
+            for level in (1.0, 1.0, 1.01)
+        )
+        for name, other in (("same", again), ("more", more)):
+            pair = split(metric.name, good), split(metric.name, other)
+            verdicts[name].append(compare_pairs(*pair, metric=metric, final=True).verdict)
+    assert set(verdicts["same"]) <= {"same", "unknown"}
+    assert verdicts["more"].count("regressed") >= 56

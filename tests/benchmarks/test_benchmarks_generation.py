@@ -143,7 +143,7 @@ def test_a_point_alone_is_the_case_itself(tmp_path):
 
 
 def test_without_time_fewer_tokens_are_generated_and_it_is_said(tmp_path):
-    report = job(tmp_path, duration_s=0.01, cache=False)
+    report = job(tmp_path, duration_s=0.001, cache=False)
     (remark,) = [remark for remark in report.remarks if remark.code == "fewer-tokens"]
     assert "2 instead of 16 tokens" in remark.sentence
     assert values(report, cache=False)["tokens_per_second"] > 0
