@@ -44,9 +44,15 @@ def _reading(
 
 
 def canary_remarks(before: tuple[CanaryReading, ...], after: tuple[CanaryReading, ...]) -> list[Remark]:
-    """A doubt about every number of the job when the canary moved while it ran."""
+    """A doubt about every number of the job when the canary moved while it ran, or could not be timed."""
     remarks = []
-    for first, last in zip(before, after, strict=True):
+    if len(before) != len(after):
+        sentence = (
+            f"the canary could not be timed {'before' if after else 'after'} the job: something had broken "
+            "the device or left it no memory; look at the cases that failed, and run this again"
+        )
+        remarks.append(Remark(code="canary-failed", sentence=sentence))
+    for first, last in zip(before, after, strict=False):
         moved = last.seconds / first.seconds - 1
         if first.clock == last.clock and abs(moved) > MOVED_SHARE[first.clock]:
             sentence = (

@@ -43,7 +43,7 @@ class CaseRunner:
         """Every case, in the suites' order; cases that run alike share one loaded runner.
 
         Raises:
-            ModelError: the watched code failed: the whole job fails with it.
+            ModelError: the watched code failed before any case was done: the job fails with it.
         """
         for (loaded, runner, options), group in groupby(sorted(cases, key=_order), key=_sharing):
             if loaded:
@@ -59,9 +59,8 @@ class CaseRunner:
             with runner:
                 for case in cases:
                     self._case(case, runner)
-        except ModelError:
-            raise
         except Exception as error:  # a runner that does not load must not stop the others
+            self._give_up_if_hopeless(error)
             ended = {outcome.case for outcome in self.outcomes}
             self.outcomes += [_outcome_of(error, case) for case in cases if case not in ended]
 
@@ -88,9 +87,8 @@ class CaseRunner:
                     workshop=self.prepared,
                 )
                 findings = _measure_watched(bench)
-        except ModelError:
-            raise
         except Exception as error:  # one failed case must not stop the others
+            self._give_up_if_hopeless(error)
             self.outcomes.append(_outcome_of(error, case))
             if isinstance(error, BuildError) and case.suite == "build":
                 refused = Findings(case)
@@ -101,6 +99,12 @@ class CaseRunner:
         self.measurements += findings.measurements
         self.remarks += findings.remarks
         self.artifacts += findings.artifacts
+
+    def _give_up_if_hopeless(self, error: Exception) -> None:
+        """Raise the watched code's own fault while nothing is done: what was measured is never lost."""
+        done = any(outcome.status == "done" for outcome in self.outcomes)
+        if isinstance(error, ModelError) and not done:
+            raise error
 
     @contextmanager
     def _gauge(self, case: Case) -> Iterator[Gauge]:

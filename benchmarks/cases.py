@@ -31,7 +31,7 @@ PRECISIONS: dict[str, str] = {
     "bf16": "bfloat16, by a typed export",
     "int8": "8-bit integers by Q/DQ nodes, calibrated on seeded data",
     "fp8": "8-bit floating point (E4M3) by Q/DQ nodes",
-    "int4": "4-bit weights in blocks, arithmetic in fp16 or fp32",
+    "int4": "4-bit weights in blocks, arithmetic in fp16",
 }
 
 SUITES: dict[str, str] = {

@@ -35,7 +35,14 @@ def cuda_started() -> bool:
     The driver opens its memory manager's device then, and NVML never does.
     """
     try:
-        links = [entry.readlink() for entry in Path("/proc/self/fd").iterdir()]
-    except OSError:  # no /proc, or a file that was closed while we looked
-        return True
-    return any(link.name.startswith("nvidia-uvm") for link in links)
+        entries = list(Path("/proc/self/fd").iterdir())
+    except OSError:
+        return False  # not Linux: a GPU's driver is loaded by spawned children alone there
+    return any(_target(entry).startswith("nvidia-uvm") for entry in entries)
+
+
+def _target(entry: Path) -> str:
+    try:
+        return entry.readlink().name
+    except OSError:  # closed meanwhile, as the folder's own is
+        return ""

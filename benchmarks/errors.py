@@ -53,3 +53,22 @@ class CannotCapture(CannotRun):
 
 class MissingLibrary(CannotRun):
     """A library is not installed; the message names the extra that brings it."""
+
+
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "outofmemory",
+    "bad_alloc",
+    "allocate memory",
+    "smaller than requested bytes",  # onnxruntime's arena
+)
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether the error, or one it came from, says that memory ran out, in a library's own words."""
+    while error is not None:
+        words = f"{type(error).__name__}: {error}".lower()
+        if isinstance(error, MemoryError) or any(sign in words for sign in _OUT_OF_MEMORY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -21,7 +21,7 @@ from torch.export import Dim
 
 from benchmarks.artifacts import Artifact
 from benchmarks.collector import collector_off
-from benchmarks.errors import ExportError
+from benchmarks.errors import CannotRun, ExportError
 from benchmarks.models.inputs import tensors_batched
 from benchmarks.models.source import LoadedModel
 
@@ -31,7 +31,7 @@ OPSETS = {  # where the exporter's own choice does not know the types
     "fp8": 21,  # the first whose Q/DQ nodes take 8-bit floats with float16 scales everywhere
     "int4": 21,  # the first that knows 4-bit integers
 }
-LARGEST_FILE = 2**31 - 1  # protobuf's limit for one message, in bytes
+LARGEST_FILE = 1536 * 2**20  # bytes of weights: above, torch writes them into a second file unasked
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,10 @@ def model_export(model: LoadedModel, target: Path) -> OnnxExport:
     the exporter, which hold paths, are left out.
 
     Raises:
-        ExportError: tracing or translating failed, or the file would pass protobuf's 2 GiB.
+        ExportError: tracing or translating failed.
+        CannotRun: its weights do not fit into one ONNX file.
     """
+    _size_check(model.module)
     started = time.perf_counter()
     try:
         with _quiet(), collector_off(), torch.no_grad():
@@ -62,10 +64,16 @@ def model_export(model: LoadedModel, target: Path) -> OnnxExport:
     return OnnxExport(onnx=Artifact.seal(target, "onnx"), seconds=time.perf_counter() - started)
 
 
-def _program_trace(model: LoadedModel) -> Any:
-    size = sum(tensor.numel() * tensor.element_size() for tensor in model.module.state_dict().values())
+def _size_check(module: Any) -> None:
+    size = sum(tensor.numel() * tensor.element_size() for tensor in (*module.parameters(), *module.buffers()))
     if size > LARGEST_FILE:
-        raise ValueError(f"its weights are {size} bytes; one ONNX file holds at most {LARGEST_FILE}")
+        raise CannotRun(
+            f"its weights are {size / 2**30:.2f} GiB, and an ONNX file holds at most "
+            f"{LARGEST_FILE / 2**30:.2f} GiB of them here; measure it with torch, or in a smaller precision"
+        )
+
+
+def _program_trace(model: LoadedModel) -> Any:
     batch = Dim("batch", min=1)
     shapes = tuple({0: batch} for _ in model.example)
     dynamic = (shapes,) if _takes_star(model.module) else shapes

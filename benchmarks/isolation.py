@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import multiprocessing
 import os
@@ -23,6 +24,7 @@ from benchmarks.errors import MeasureError
 Answer = TypeVar("Answer")
 
 EVERY_S = 0.01  # how often `meanwhile` is called
+LINGER_S = 5.0  # that a child may take to end after its answer
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _FRESH = (
@@ -54,8 +56,17 @@ class _Child:
 
     pid: int
     pipe: Connection
-    wait: Callable[[], int | None]
+    wait: Callable[[float | None], int | None]
     kill: Callable[[], None]
+
+    def end(self) -> None:
+        """Await its end a little, for what it has to say is said; then end it.
+
+        A thread that the watched code left running would otherwise keep it for ever.
+        """
+        if self.wait(LINGER_S) is None:
+            self.kill()
+            self.wait(None)
 
 
 def isolated(
@@ -85,14 +96,14 @@ def isolated(
         kind, value = child.pipe.recv()
     except (EOFError, ConnectionResetError):
         raise MeasureError(
-            f"the child process that measured ended with exit code {child.wait()}, without an answer"
+            f"the child process that measured ended with exit code {child.wait(LINGER_S)}, without an answer"
         ) from None
     except BaseException:
         child.kill()
         raise
     finally:
         child.pipe.close()
-        child.wait()
+        child.end()
     if kind == "error":
         raise value
     answer: Answer = value
@@ -106,8 +117,8 @@ def _fork(call: Callable[..., Any], arguments: tuple[Any, ...]) -> _Child:
     process.start()
     theirs.close()
 
-    def wait() -> int | None:
-        process.join()
+    def wait(most_s: float | None) -> int | None:
+        process.join(most_s)
         return process.exitcode
 
     return _Child(process.pid or 0, ours, wait, process.kill)
@@ -123,14 +134,20 @@ def _spawn(call: Callable[..., Any], arguments: tuple[Any, ...], environment: di
         env={**os.environ, **environment},
     )
     theirs.close()
-    child = _Child(process.pid, ours, process.wait, process.kill)
+
+    def wait(most_s: float | None) -> int | None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(most_s)
+        return None
+
+    child = _Child(process.pid, ours, wait, process.kill)
     try:
         ours.send((call, arguments))
     except BrokenPipeError:
         pass  # it ended early; whoever reads its answer finds out
     except BaseException:
         child.kill()
-        child.wait()
+        child.wait(None)
         raise
     return child
 

@@ -11,7 +11,7 @@ from benchmarks.report import Fact
 
 try:
     import pynvml
-except ModuleNotFoundError:  # comes with the extra `gpu` only
+except ModuleNotFoundError:  # comes with the extras `cpu` and `gpu`
     pynvml = None
 
 WHY_MISSING = "nvidia-ml-py is not installed; pip install 'perfsite[gpu]' brings it"

@@ -1,8 +1,9 @@
 """What a case may say besides its batch: one row per option, the only list.  Light.
 
 An option belongs to suites (what is measured) or to runners (how it is run), and is part of a
-case's identity: its series is another one.  Options that begin with `provider.` go to the execution
-provider of onnxruntime as they are.
+case's identity: its series is another one.  One that says what is measured of some runners alone names
+both.  A value that is the option's default is dropped: it is the series of those who say nothing.
+Options that begin with `provider.` go to the execution provider of onnxruntime as they are.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ LONGEST = 80  # characters of a text, so that a series' shape stays readable
 
 @dataclass(frozen=True)
 class Option:
-    """One row.  `suites` and `runners` say whom it concerns; a number lies in `low` to `high`."""
+    """One row.  `suites` and `runners` say whom it concerns; a number lies in `low` to `high`.
+
+    `default` is what holds where nobody says; None where that is no single value of the option.
+    """
 
     kind: type[bool] | type[int] | type[float] | type[str]
     meaning: str
@@ -28,28 +32,40 @@ class Option:
     low: float = 1
     high: float = 1e6
     choices: tuple[str, ...] = ()
+    default: OptionValue | None = None
 
 
+_ENGINE_RUNNERS = ("tensorrt", "tensorrt_rtx")
 _GPU_RUNNERS = ("torch", "torch_compile", "onnxruntime", "onnxruntime_tensorrt", "tensorrt", "tensorrt_rtx")
 
 OPTIONS: dict[str, Option] = {
-    "graph": Option(bool, "capture a CUDA graph where the runner can; default true", runners=_GPU_RUNNERS),
+    "graph": Option(
+        bool, "capture a CUDA graph where the runner can; default true", runners=_GPU_RUNNERS, default=True
+    ),
     "compile_mode": Option(
         str,
         "how hard torch.compile tries",
         runners=("torch_compile",),
         choices=("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"),
+        default="default",
     ),
     "workspace_mib": Option(
-        int, "scratch memory the engine builder may use, in MiB", runners=("tensorrt", "tensorrt_rtx")
+        int, "scratch memory the engine builder may use, in MiB", runners=_ENGINE_RUNNERS
     ),
     "timing_cache": Option(
         str, "a TensorRT timing cache in the repository that the build starts from", runners=("tensorrt",)
     ),
     "refit": Option(
-        bool, "an engine whose weights can be exchanged while loaded", runners=("tensorrt", "tensorrt_rtx")
+        bool, "an engine whose weights can be exchanged while loaded", runners=_ENGINE_RUNNERS, default=False
     ),
-    "rebuilds": Option(int, "engines built from the same ONNX, to tell their spread", ("build",), high=20),
+    "rebuilds": Option(
+        int,
+        "engines built from the same ONNX, to tell their spread",
+        ("build",),
+        _ENGINE_RUNNERS,
+        high=20,
+        default=1,
+    ),
     "largest_batch": Option(
         int, "double the batch up to this one and find the knee", ("throughput",), high=65536
     ),
@@ -57,10 +73,16 @@ OPTIONS: dict[str, Option] = {
     "p99_bound_ms": Option(
         float, "find the highest requests per second whose p99 stays below", ("server",), low=1e-3
     ),
-    "max_batch": Option(int, "requests the server may run at once; default 1", ("server",), high=65536),
-    "max_delay_ms": Option(float, "how long a request may wait for others to join", ("server",), low=0),
+    "max_batch": Option(
+        int, "requests the server may run at once; default 1", ("server",), high=65536, default=1
+    ),
+    "max_delay_ms": Option(
+        float, "how long a request may wait for others to join; default 0", ("server",), low=0, default=0.0
+    ),
     "streams": Option(int, "copies of the model that run at once", ("concurrency",), high=256),
-    "processes": Option(bool, "copies in processes of their own, not in threads", ("concurrency",)),
+    "processes": Option(
+        bool, "copies in processes of their own, not in threads", ("concurrency",), default=False
+    ),
     "other": Option(str, "the second model, a catalogue name", ("mixed",)),
     "policy": Option(str, "who goes first", ("mixed",), choices=("fifo", "priority")),
     "size": Option(int, "pixels a side, or tokens", ("sweep",), low=1, high=2**20),
@@ -75,13 +97,19 @@ OPTIONS: dict[str, Option] = {
 
 
 def options_checked(values: Mapping[str, object] | Iterable[tuple[str, object]]) -> Pairs:
-    """The options as sorted pairs, each of its row's type.
+    """The options as sorted pairs, each of its row's type; those at their default are left out.
 
     Raises:
         ValueError: an unknown name, or a value its row does not allow; the message says what is.
     """
     pairs = dict(values)
-    return tuple((name, option_checked(name, pairs[name])) for name in sorted(pairs))
+    checked = ((name, option_checked(name, pairs[name])) for name in sorted(pairs))
+    return tuple((name, value) for name, value in checked if not _is_default(name, value))
+
+
+def _is_default(name: str, value: OptionValue) -> bool:
+    row = OPTIONS.get(name)  # None for an option of a provider
+    return row is not None and row.default is not None and value == row.default
 
 
 def option_checked(name: str, value: object) -> OptionValue:
@@ -165,9 +193,9 @@ def option_concerns(name: str, *, suite: str, runner: str) -> bool:
     if name.startswith(PROVIDER_PREFIX):
         return runner.startswith("onnxruntime")
     row = OPTIONS[name]
-    return suite in row.suites or runner in row.runners
+    return (not row.suites or suite in row.suites) and (not row.runners or runner in row.runners)
 
 
 def of_runner(pairs: Pairs) -> Pairs:
     """Those that say how the model is run: cases that agree in them can share a loaded runner."""
-    return tuple(pair for pair in pairs if pair[0].startswith(PROVIDER_PREFIX) or OPTIONS[pair[0]].runners)
+    return tuple(pair for pair in pairs if pair[0].startswith(PROVIDER_PREFIX) or not OPTIONS[pair[0]].suites)

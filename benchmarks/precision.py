@@ -7,6 +7,7 @@ is the base they start from.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -36,7 +37,7 @@ def tensors_cast(tensors: tuple[Any, ...], precision: str) -> tuple[Any, ...]:
     return tuple(tensor.to(dtype) if tensor.is_floating_point() else tensor for tensor in tensors)
 
 
-def torch_checked(precision: str) -> None:
+def torch_checked(precision: str, device: str) -> None:
     """Refuse what torch modules do not run in.
 
     Raises:
@@ -44,8 +45,30 @@ def torch_checked(precision: str) -> None:
     """
     if precision in QUANTIZED:
         raise CannotRun(f"torch runs no {precision} here: its Q/DQ graph is for onnxruntime and TensorRT")
-    if precision == "tf32" and not (torch.cuda.is_available() and torch.cuda.is_tf32_supported()):
+    if precision == "tf32" and not (device == "cuda" and torch.cuda.is_tf32_supported()):
         raise CannotRun("TensorFloat-32 needs an NVIDIA GPU of compute capability 8.0 or higher")
+
+
+@dataclass(frozen=True)
+class MatmulSettings:
+    """torch's process-wide number of threads, and whether TensorFloat-32 is allowed: in matrix products,
+    in convolutions."""
+
+    threads: int
+    products: bool
+    convolutions: bool
+
+    @classmethod
+    def now(cls) -> MatmulSettings:
+        """As they are."""
+        backends = torch.backends
+        return cls(torch.get_num_threads(), backends.cuda.matmul.allow_tf32, backends.cudnn.allow_tf32)
+
+    def restore(self) -> None:
+        """Set them back."""
+        torch.set_num_threads(self.threads)
+        torch.backends.cuda.matmul.allow_tf32 = self.products
+        torch.backends.cudnn.allow_tf32 = self.convolutions
 
 
 def matmul_precision_set(precision: str) -> None:

@@ -12,7 +12,7 @@ from benchmarks.artifacts import Artifact
 from benchmarks.cases import Case, ModelSource
 from benchmarks.device import DeviceKind, threads_choose
 from benchmarks.errors import CannotRun, ModelError
-from benchmarks.isolation import native_thread_count
+from benchmarks.fork_safety import FORK_SAFETY
 from benchmarks.onnx_cache import cache_put, cache_take
 from benchmarks.preload import libraries_preload
 from benchmarks.prepared import ENGINE_WEIGHT, NO_ONNX, Prepared
@@ -20,6 +20,7 @@ from benchmarks.progress import Journal
 from benchmarks.quantization.recipes import RECIPES
 from benchmarks.runners.base import Assets
 from benchmarks.runners.table import ROWS
+from benchmarks.serving.batching import batch_sizes
 
 if TYPE_CHECKING:
     from benchmarks.models.source import LoadedModel
@@ -48,14 +49,13 @@ def sources_prepare(
     runners = sorted({case.runner for case in cases})
     wants_onnx = any(ROWS[runner].loads != "module" for runner in runners)
     is_module = source.kind in ("catalogue", "entry")
-    with journal.stage("import", 1.0, "libraries"):
+    with journal.stage("import", 1.0, "libraries"), FORK_SAFETY.importing():
         libraries_preload(runners, export=is_module and wants_onnx and not _is_cached(onnx_cache))
     prepared = Prepared(
         assets=Assets(source, checkout, precision, device, threads_choose()),
         workdir=workdir,
         batches={name: _batches([case for case in cases if case.runner == name]) for name in runners},
         journal=journal,
-        threads_then=native_thread_count(),
         fill=_variant_fill,
     )
     _source_take(prepared, onnx_cache, wants_onnx=wants_onnx)
@@ -63,10 +63,13 @@ def sources_prepare(
 
 
 def _batches(cases: Sequence[Case]) -> tuple[int, ...]:
-    """Every batch that these cases run: their own, a server's fullest, a search's largest."""
-    found = {case.batch for case in cases}
-    found |= {case.batch * case.option("max_batch", 1) for case in cases}
-    found |= {case.option("largest_batch", case.batch) for case in cases}
+    """Every batch that these cases bind: their own, each size of a server, each doubling of a search."""
+    found = {case.batch * size for case in cases for size in batch_sizes(case.option("max_batch", 1))}
+    for case in cases:
+        batch = case.batch
+        while batch <= case.option("largest_batch", case.batch):
+            found.add(batch)
+            batch *= 2
     return tuple(sorted(found))
 
 
@@ -104,7 +107,10 @@ def _module_prepare(prepared: Prepared, onnx_cache: Path | None, *, wants_onnx: 
     sources = importlib.import_module("benchmarks.models.source")
     assets = prepared.assets
     with prepared.journal.stage("load", 0.1, assets.source.ref):
-        model: LoadedModel = sources.model_load(assets.source, assets.checkout, assets.precision, assets.size)
+        with FORK_SAFETY.importing():
+            model: LoadedModel = sources.model_load(
+                assets.source, assets.checkout, assets.precision, assets.size
+            )
         example = sources.model_try(model, assets.source.ref)
     prepared.assets = replace(assets, example=example)
     prepared.parameter_count = model.parameter_count
@@ -113,28 +119,37 @@ def _module_prepare(prepared: Prepared, onnx_cache: Path | None, *, wants_onnx: 
 
 
 def _onnx_make(prepared: Prepared, model: LoadedModel, onnx_cache: Path | None) -> None:
-    precision = prepared.assets.precision
-    target = prepared.workdir / f"model-{precision}.onnx"
+    """The job's ONNX file; what forbids one is kept for the cases that need it."""
+    target = prepared.workdir / f"model-{prepared.assets.precision}.onnx"
     if onnx_cache is not None and _is_cached(onnx_cache):
         prepared.assets = replace(prepared.assets, onnx=cache_take(onnx_cache, target))
         return
+    try:
+        onnx = _export(prepared, model, target, onnx_cache)
+    except CannotRun as refusal:
+        prepared.refusals[NO_ONNX] = refusal
+        return
+    prepared.assets = replace(prepared.assets, onnx=onnx)
+    if onnx_cache is not None:
+        cache_put(onnx, onnx_cache)
+
+
+def _export(prepared: Prepared, model: LoadedModel, target: Path, onnx_cache: Path | None) -> Artifact:
+    """The module as an ONNX file at `target`, quantized where the precision asks for it."""
+    precision = prepared.assets.precision
     exporting = importlib.import_module("benchmarks.export")
     quantized = precision in RECIPES
     exported = target.with_name(f"base-of-{precision}.onnx") if quantized else target
     with prepared.journal.stage("export", EXPORT_WEIGHT, "torch to ONNX"):
         made = exporting.model_export(model, exported)
-    onnx, prepared.export_s = made.onnx, made.seconds
-    if quantized:
-        quantizing = importlib.import_module("benchmarks.quantization.quantize")
-        kept = None if onnx_cache is None else onnx_cache.parent
-        with prepared.journal.stage("quantize", ENGINE_WEIGHT, f"{onnx.path.name} to {precision}"):
-            try:
-                onnx = quantizing.graph_quantize(
-                    onnx, prepared.assets.example, precision, target, kept=kept, fork=prepared.forkable
-                ).onnx
-            except CannotRun as refusal:
-                prepared.refusals[NO_ONNX] = refusal
-                return
-    prepared.assets = replace(prepared.assets, onnx=onnx)
-    if onnx_cache is not None:
-        cache_put(onnx, onnx_cache)
+    prepared.export_s = made.seconds
+    onnx: Artifact = made.onnx
+    if not quantized:
+        return onnx
+    quantizing = importlib.import_module("benchmarks.quantization.quantize")
+    kept = None if onnx_cache is None else onnx_cache.parent
+    with prepared.journal.stage("quantize", ENGINE_WEIGHT, f"{onnx.path.name} to {precision}"):
+        quantized_onnx: Artifact = quantizing.graph_quantize(
+            onnx, prepared.assets.example, precision, target, kept=kept, fork=prepared.forkable
+        ).onnx
+    return quantized_onnx

@@ -9,10 +9,9 @@ from typing import Any
 
 from benchmarks.artifacts import Artifact
 from benchmarks.cases import Case, ModelSource
-from benchmarks.device import cuda_started
 from benchmarks.engines import EngineBuild, build_options, engine_build, engine_label
 from benchmarks.errors import BenchmarkError
-from benchmarks.isolation import native_thread_count
+from benchmarks.fork_safety import FORK_SAFETY
 from benchmarks.progress import Journal
 from benchmarks.runners.base import Assets, artifact_required
 from benchmarks.runners.table import ROWS
@@ -26,15 +25,13 @@ class Prepared:
     """What the cases of one job share.
 
     `assets` has no engine but a given one; `batches` are those an engine must take, by runner.
-    `threads_then` counts this process's native threads once everything was imported.  `fill` loads
-    the source of a variant and, when told so, exports it.
+    `fill` loads the source of a variant and, when told so, exports it.
     """
 
     assets: Assets
     workdir: Path
     batches: dict[str, tuple[int, ...]]
     journal: Journal
-    threads_then: int
     fill: Callable[[Prepared, bool], None]
     parameter_count: int | None = None
     export_s: float | None = None
@@ -126,7 +123,6 @@ class Prepared:
             workdir=self.workdir / f"variant{place + 1}",
             batches=self.batches,
             journal=self.journal,
-            threads_then=self.threads_then,
             fill=self.fill,
         )
         made.workdir.mkdir(exist_ok=True)
@@ -149,9 +145,8 @@ class Prepared:
 
     @property
     def forkable(self) -> bool:
-        """Whether this process has started neither CUDA nor a native thread since the imports."""
-        alone = native_thread_count() <= self.threads_then
-        return alone and (self.assets.device == "cpu" or not cuda_started())
+        """Whether a fork of this process would work (see `fork_safety`)."""
+        return FORK_SAFETY.safe
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from benchmarks.canary import canary_remarks, canary_time
 from benchmarks.case_runner import WARM_WEIGHT, CaseRunner
@@ -67,24 +68,26 @@ def measure(
     )
     results = CaseRunner(prepared, journal, price_per_hour)
     with collector_settled():
-        before = (_canary_first(prepared),) if canary else ()
+        before = _canary_try(prepared, "before") if canary else ()
         results.measure_all(cases)
-        after = (canary_time(chosen, "after"),) if canary else ()
+        after = _canary_try(prepared, "after") if canary else ()
     results.remarks += canary_remarks(before, after)
     journal.finish()
     return _report_make(source, model, precision, chosen, prepared, results, journal, (*before, *after))
 
 
-def _canary_first(prepared: Prepared) -> CanaryReading:
-    """The canary before the job: on a GPU in a child where that is possible.
+def _canary_try(prepared: Prepared, when: Literal["before", "after"]) -> tuple[CanaryReading, ...]:
+    """The canary, on a GPU in a child where that is possible; nothing where it fails.
 
     CUDA started here would forbid the forks that make the memory suite cheap.
     """
     device = prepared.assets.device
-    if device == "cuda" and prepared.forkable:
-        reading: CanaryReading = isolated(canary_time, device, "before", method="fork")
-        return reading
-    return canary_time(device, "before")
+    try:
+        if device == "cuda" and prepared.forkable:
+            return (isolated(canary_time, device, when, method="fork"),)
+        return (canary_time(device, when),)
+    except Exception:  # a GPU that a case has broken: what was measured before must not be lost with it
+        return ()
 
 
 def measure_block(

@@ -52,16 +52,21 @@ def timing_remarks(findings: Findings, timing: Timing) -> None:
             "measure longer, or look for other work on the machine",
         )
     if timing.load is not None:
-        _load_remarks(findings, timing.load)
+        _load_remarks(findings, timing.load, timing.cores)
 
 
-def _load_remarks(findings: Findings, load: Load) -> None:
-    """Who else used the cores; the calls they fell into are judged by `kept`."""
+def _load_remarks(findings: Findings, load: Load, cores: int) -> None:
+    """Who else used the cores.
+
+    On one core the calls they fell into are known and judged by `kept`.  On several they are not: a
+    call's threads use more processor time than it takes, whoever else runs.
+    """
     if load.others >= OTHERS_SHARE:
         findings.remark(
             "cpu-busy",
             f"other processes used {load.others:.0%} of these cores while this was measured; "
             "stop them, or pin the worker to cores of its own",
+            unstable=cores > 1,
         )
     if load.stolen >= OTHERS_SHARE:
         findings.remark(

@@ -29,7 +29,8 @@ class Timing:
     are doubtful.  `processor` (m,) holds the processor seconds that this process used in each of all
     calls, for it does not count what others took.  `own_share` is the part of the cores' time that
     this process used, `load` who else did (None where the kernel does not tell); `stable` says
-    whether the warm-up settled before its time ended.
+    whether the warm-up settled before its time ended.  On several `cores` a call's lost time is not
+    seen for sure: then `load` alone tells.
     """
 
     samples: np.ndarray
@@ -39,6 +40,7 @@ class Timing:
     stable: bool
     disturbed: int = 0
     kept: bool = True
+    cores: int = 1
 
 
 def calls_time(call: Callable[[], None], duration_s: float, fewest: int = 1) -> np.ndarray:
@@ -123,4 +125,5 @@ def latency_time(call: Callable[[], None], duration_s: float, cores: int) -> Tim
         stable=stable,
         disturbed=disturbed,
         kept=kept,
+        cores=cores,
     )

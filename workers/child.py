@@ -56,6 +56,7 @@ class ChildLog:
     def __init__(self, path: Path, limit: int = 8 * 2**20) -> None:
         self.path = path
         self._room = limit
+        self._cut = False
         self._tail = bytearray()
         self._file = path.open("ab")
 
@@ -65,11 +66,10 @@ class ChildLog:
         del self._tail[: -self.TAIL]
         self._file.write(data[: self._room])
         self._file.flush()
-        if self._room and len(data) > self._room:
+        if len(data) > self._room and not self._cut:
             self._file.write(b"\n[the log is cut here: it reached its limit; its end follows]\n")
-            self._room = 0
-        else:
-            self._room = max(0, self._room - len(data))
+            self._cut = True
+        self._room = max(0, self._room - len(data))
 
     def tail(self, characters: int) -> str:
         """At most the last `characters` of what was printed."""
@@ -77,7 +77,7 @@ class ChildLog:
 
     def close(self) -> None:
         """Close the file; where it was cut, its end is added."""
-        if self._room == 0 and not self._file.closed:
+        if self._cut and not self._file.closed:
             self._file.write(self._tail)
         self._file.close()
 

@@ -165,12 +165,11 @@ def _choices(values: Values, suite: str, runner: str) -> Iterator[Pairs]:
 
 
 def _concerned_check(values: Mapping[str, object], cases: Sequence[Case]) -> None:
-    told = {name for case in cases for name, _ in case.options}
     for name in values:
-        if name not in told:
+        # not by the cases' own options, which a default is not among
+        if not any(option_concerns(name, suite=case.suite, runner=case.runner) for case in cases):
             row = OPTIONS.get(name)
-            whom = (*row.suites, *row.runners) if row else ("onnxruntime", "onnxruntime_tensorrt")
-            what = "suite" if row and row.suites else "runner"
-            raise ValueError(
-                f"option {name} says nothing to any case asked for; it is for the {what} {' or '.join(whom)}"
-            )
+            runners = row.runners if row else ("onnxruntime", "onnxruntime_tensorrt")
+            whom = {"suite": row.suites if row else (), "runner": runners}
+            said = " with ".join(f"the {what} {' or '.join(some)}" for what, some in whom.items() if some)
+            raise ValueError(f"option {name} says nothing to any case asked for; it is for {said}")

@@ -52,7 +52,8 @@ def _options_told() -> dict[str, str]:
     for name, row in OPTIONS.items():
         choices = f" ({', '.join(row.choices)})" if row.choices else ""
         rows[name] = f"{row.meaning}{choices}; for {', '.join((*row.suites, *row.runners))}"
-    rows[f"{PROVIDER_PREFIX}NAME"] = "an option of the execution provider, as it is; for onnxruntime"
+    meaning = "an option of the execution provider, as it is"
+    rows[f"{PROVIDER_PREFIX}NAME"] = f"{meaning}; for onnxruntime, onnxruntime_tensorrt"
     return rows
 
 

@@ -6,11 +6,11 @@ import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.artifacts import Artifact
 from benchmarks.engines.check import capability_here
-from benchmarks.engines.profiles import Shapes, profile_add
+from benchmarks.engines.profiles import Shapes, profiles_add
 from benchmarks.engines.sidecar import Sidecar, TimingCache, sidecar_write
 from benchmarks.engines.timing_cache import WHY_NONE, cache_attach, cache_save
 from benchmarks.errors import BuildError, CannotRun
@@ -67,8 +67,8 @@ def engine_build(
 ) -> EngineBuild:
     """Build the engine of `runner` (`tensorrt` or `tensorrt_rtx`) and write it to `target`.
 
-    The optimisation profile allows batches 1 to max(batches) and is tuned for the largest.
-    `example_shapes` holds one shape per graph input; only dim 0 may differ from the example's.
+    It holds an optimisation profile for each of `batches` (see `profiles`).  `example_shapes` holds one
+    shape per graph input; only dim 0 may differ from the example's.
     TensorFloat-32 is allowed for the precision `tf32` alone.  Of `options` count `workspace_mib`,
     `timing_cache` (a path that starts from `root`) and `refit` (weights that can be exchanged).
 
@@ -80,42 +80,68 @@ def engine_build(
     """
     trt = library_import(runner)
     source = onnx.verified()
-    asked = dict(options)
-    given = root / str(asked["timing_cache"]) if "timing_cache" in asked else None
-    with log_kept(trt) as (logger, log):
-        started = time.perf_counter()
-        builder = trt.Builder(logger)
-        network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-        parser = trt.OnnxParser(network, logger)
-        if not parser.parse_from_file(str(source)):
-            raise BuildError(
-                f"{runner} {trt.__version__} cannot read the ONNX graph: {_parser_words(parser)}"
-            )
-        config = builder.create_builder_config()
-        flags = _configure(trt, runner, config, asked, precision)
-        profile_add(builder, network, config, example_shapes, batches)
-        began_with = cache_attach(runner, config, given)
-        plan = builder.build_serialized_network(network, config)
-        seconds = time.perf_counter() - started
-    if plan is None:
-        raise _refused(f"{runner} {trt.__version__}", log, refit="REFIT" in flags)
-    target.write_bytes(memoryview(plan))
+    plan = _plan_make(trt, runner, source, example_shapes, batches, dict(options), precision, root)
+    target.write_bytes(memoryview(plan.content))
     engine = Artifact.seal(target, "engine")
-    cache = cache_save(runner, config, target.with_name(f"{target.name}.timing"), began_with)
     sidecar = Sidecar(
         engine_sha256=engine.sha256,
         library=runner,
         version=trt.__version__,
         compute_capability=None if runner == "tensorrt_rtx" else capability_here(),
         precision=precision,
-        flags=flags,
+        flags=plan.flags,
         batches=tuple(sorted(batches)),
-        workspace_mib=asked.get("workspace_mib"),  # type: ignore[arg-type]  # its row says int
+        workspace_mib=dict(options).get("workspace_mib"),  # type: ignore[arg-type]  # its row says int
         onnx_sha256=onnx.sha256,
-        timing_cache=cache,
+        timing_cache=cache_save(
+            runner, plan.config, target.with_name(f"{target.name}.timing"), plan.began_with
+        ),
         timing_cache_missing=WHY_NONE.get(runner, ""),
     )
-    return _build_seal(engine, seconds, sidecar, log)
+    return _build_seal(engine, plan.seconds, sidecar, plan.log)
+
+
+class _Plan(NamedTuple):
+    """A serialised engine, the names of its flags, and what is left of its build."""
+
+    content: Any
+    flags: tuple[str, ...]
+    seconds: float
+    config: Any
+    began_with: str | None
+    log: Log
+
+
+def _plan_make(
+    trt: Any,
+    runner: str,
+    source: Path,
+    example_shapes: Shapes,
+    batches: tuple[int, ...],
+    asked: dict[str, Any],
+    precision: str,
+    root: Path,
+) -> _Plan:
+    """Parse, configure and build, timed together."""
+    given = root / str(asked["timing_cache"]) if "timing_cache" in asked else None
+    with log_kept(trt) as (logger, log):
+        started = time.perf_counter()
+        builder = trt.Builder(logger)
+        network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+        parser = trt.OnnxParser(network, logger)  # it holds the weights until the engine is built
+        if not parser.parse_from_file(str(source)):
+            raise BuildError(
+                f"{runner} {trt.__version__} cannot read the ONNX graph: {_parser_words(parser)}"
+            )
+        config = builder.create_builder_config()
+        flags = _configure(trt, runner, config, asked, precision)
+        profiles_add(builder, network, config, example_shapes, batches)
+        began_with = cache_attach(runner, config, given)
+        content = builder.build_serialized_network(network, config)
+        seconds = time.perf_counter() - started
+    if content is None:
+        raise _refused(f"{runner} {trt.__version__}", log, refit="REFIT" in flags)
+    return _Plan(content, flags, seconds, config, began_with, log)
 
 
 def _configure(trt: Any, runner: str, config: Any, asked: dict[str, Any], precision: str) -> tuple[str, ...]:

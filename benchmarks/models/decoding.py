@@ -7,6 +7,7 @@ Nothing stops at an end-of-text token: a generation has as many tokens as were a
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -41,7 +42,7 @@ def decoder_open(assets: Assets, *, batch: int, capacity: Callable[[int | None],
     """
     if assets.device == "cuda" and not torch.cuda.is_available():
         raise CannotRun(f"there is a GPU, but torch {torch.__version__} cannot use it")
-    torch_checked(assets.precision)
+    torch_checked(assets.precision, assets.device)
     loaded = model_load(assets.source, assets.checkout, assets.precision)
     language = language_find(loaded.module, assets.source.ref)
     length = max(SHORTEST, capacity(language.positions))
@@ -66,7 +67,7 @@ class Decoder:
         self._step_graph: Captured | None = None
         self._prompt_graphs: dict[tuple[int, int], tuple[Any, Captured]] = {}
         with torch.inference_mode(), self._on_stream():
-            self._cache = StaticCache(config=language.config, max_cache_len=capacity)
+            self._cache: Any = StaticCache(config=language.config, max_cache_len=capacity)
             if not all(hasattr(layer, "cumulative_length") for layer in self._cache.layers):
                 raise CannotRun(
                     f"transformers {transformers.__version__} keeps no count of a cache's tokens on the "
@@ -82,11 +83,18 @@ class Decoder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        del self.language, self._cache
-        self._step_graph = None
-        self._prompt_graphs.clear()
+        del self.language
+        self.cache_drop()
+
+    def cache_drop(self) -> None:
+        """Give back the cache and what was recorded on it: from here on only `whole` runs."""
         if self.device == "cuda":
             torch.cuda.synchronize()
+        self._cache = None
+        self._step_graph = None
+        self._prompt_graphs.clear()
+        gc.collect()  # the caller may have paused the collector
+        if self.device == "cuda":
             torch.cuda.empty_cache()
 
     def _cache_check(self) -> None:
@@ -217,12 +225,13 @@ class Decoder:
         if self.device == "cuda":
             torch.cuda.reset_peak_memory_stats()
 
-    def peak_bytes(self, *, cache: bool) -> int:
-        """The most memory held: torch's allocator on a GPU; weights and, with it, `cache` on a processor."""
+    def peak_bytes(self) -> int:
+        """The most memory held: torch's allocator on a GPU; weights and the cache, if any, on a processor."""
         if self.device == "cuda":
             return int(torch.cuda.max_memory_allocated())
         weights = [*self.language.model.parameters(), *self.language.model.buffers()]
-        kept = [one for layer in self._cache.layers for one in (layer.keys, layer.values)] if cache else []
+        layers = [] if self._cache is None else self._cache.layers
+        kept = [one for layer in layers for one in (layer.keys, layer.values)]
         return sum(tensor.numel() * tensor.element_size() for tensor in (*weights, *kept))
 
     def _on_stream(self) -> AbstractContextManager[Any]:

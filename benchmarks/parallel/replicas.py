@@ -7,11 +7,11 @@ import time
 import numpy as np
 
 from benchmarks.collector import collector_paused
-from benchmarks.errors import CannotCapture
 from benchmarks.parallel.ranks import Rank
 from benchmarks.parallel.window import Timeline
 from benchmarks.runners.base import Assets, Runner
 from benchmarks.runners.table import runner_open
+from benchmarks.suites.capturing import capture_reason
 from benchmarks.timing import warm_up
 
 LOAD_S = 600.0  # to load and warm up, at most
@@ -29,7 +29,7 @@ def replica_measure(rank: Rank, runner_name: str, assets: Assets, batch: int, du
     with runner_open(runner_name, assets) as runner:
         runner.bind(batch)
         runner.infer()
-        no_graph = graph_try(runner)
+        no_graph = capture_reason(runner)
         warm_up(runner.infer, duration_s)
         per_mark = _calls_per_mark(runner)
         with collector_paused():
@@ -40,17 +40,6 @@ def replica_measure(rank: Rank, runner_name: str, assets: Assets, batch: int, du
                 _calls(runner, per_mark)
                 stamps.append(time.perf_counter_ns())
     return Timeline(np.asarray(stamps, dtype=np.int64), per_mark * batch, no_graph)
-
-
-def graph_try(runner: Runner) -> str:
-    """Capture where there is a GPU; why not, when it does not work."""
-    if runner.stream is None:
-        return ""
-    try:
-        runner.capture()
-    except CannotCapture as error:
-        return str(error)
-    return ""
 
 
 def _calls(runner: Runner, count: int) -> None:

@@ -83,7 +83,7 @@ def shard_open(rank: Rank, mode: Mode, assets: Assets, batch: int) -> Iterator[S
     on_gpu = assets.device == "cuda"
     if on_gpu and torch.cuda.device_count() < rank.world:
         raise CannotRun(f"torch sees {torch.cuda.device_count()} GPUs here, and {rank.world} were asked for")
-    torch_checked(assets.precision)
+    torch_checked(assets.precision, assets.device)
     device = torch.device("cuda", rank.number) if on_gpu else torch.device("cpu")
     if on_gpu:
         torch.cuda.set_device(device)

@@ -220,7 +220,7 @@ class OnnxRuntimeTensorRTRunner(OnnxRuntimeRunner):
     """The same with the TensorRT execution provider, and CUDA's for nodes that TensorRT leaves.
 
     The precision is in the typed graph; `provider.trt_*` options (an engine cache, a workspace) go to
-    TensorRT, the others to CUDA.  Never executed where this was written.
+    TensorRT, the others to CUDA.  Never executed yet.
     """
 
     name: ClassVar[str] = "onnxruntime_tensorrt"

@@ -108,7 +108,7 @@ def session_make(plan: Plan, *, recorded: bool = False) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = plan.threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what it cannot do it raises; on the way it logs each plan tried
     for name, size in plan.dimensions:
         options.add_free_dimension_override_by_name(name, size)
     if plan.strict:

@@ -10,9 +10,9 @@ import torch
 from benchmarks.errors import CannotRun, MeasureError
 from benchmarks.models.arrays import arrays_batched
 from benchmarks.models.inputs import array_tensor
+from benchmarks.runners.tensorrt_profiles import profile_select
 
 SEED = 0
-PROFILE = 0  # an engine built here has one optimisation profile
 TORCH_TYPES = {
     "FLOAT": torch.float32,
     "HALF": torch.float16,
@@ -24,6 +24,21 @@ TORCH_TYPES = {
     "UINT8": torch.uint8,
     "BOOL": torch.bool,
 }
+
+
+def device_check(runner: str, device: str) -> None:
+    """Nothing, where `runner` can get its buffers.
+
+    Raises:
+        CannotRun: there is no GPU, or torch cannot use it.
+    """
+    if device != "cuda":
+        raise CannotRun(f"{runner} needs an NVIDIA GPU to run an engine, and this machine has none")
+    if not torch.cuda.is_available():
+        raise CannotRun(
+            f"{runner} takes its buffers from torch, and torch {torch.__version__} has no CUDA; "
+            "install a CUDA build of torch (pip install 'perfsite[gpu]')"
+        )
 
 
 def names_of(trt: Any, engine: Any) -> tuple[list[str], list[str]]:
@@ -80,18 +95,18 @@ def _rows_make(engine: Any, name: str, batch: int, generator: torch.Generator) -
     return torch.ones(rows, dtype=dtype, device="cuda")
 
 
-def context_bind(engine: Any, context: Any, inputs: dict[str, torch.Tensor]) -> None:
-    """Tell the context the inputs' shapes and addresses.
+def context_bind(engine: Any, context: Any, inputs: dict[str, torch.Tensor], stream: Any) -> None:
+    """Tell the context the profile (see `tensorrt_profiles`), the inputs' shapes and their addresses.
 
     Raises:
         MeasureError: the engine was not built for such shapes.
     """
+    shapes = {name: tuple(tensor.shape) for name, tensor in inputs.items()}
+    profile_select(engine, context, shapes, stream)
     for name, tensor in inputs.items():
-        if not context.set_input_shape(name, tuple(tensor.shape)):
-            low, _, high = (tuple(shape) for shape in engine.get_tensor_profile_shape(name, PROFILE))
+        if not context.set_input_shape(name, shapes[name]):
             raise MeasureError(
-                f"the engine takes {name!r} from {low} to {high}, not {tuple(tensor.shape)}; "
-                "build it for this batch"
+                f"the engine does not take {name!r} of shape {shapes[name]}; build it for this batch"
             )
         context.set_tensor_address(name, tensor.data_ptr())
     unknown = context.infer_shapes()

@@ -44,9 +44,13 @@ def context_make(rtx: Any, rtx_engine: Any) -> Any:
     """A context that waits for the kernels of its shapes.
 
     By default general kernels run first and those of the shape replace them when they are compiled:
-    what is timed, or recorded as a graph, would depend on when that is.
+    what is timed, or recorded as a graph, would depend on when that is.  It holds the scratch memory of
+    its profile, not of the engine's largest.
     """
     rtx_config = rtx_engine.create_runtime_config()
+    rtx_config.set_execution_context_allocation_strategy(
+        rtx.ExecutionContextAllocationStrategy.ON_PROFILE_CHANGE
+    )
     strategies = rtx.DynamicShapesKernelSpecializationStrategy
     rtx_config.dynamic_shapes_kernel_specialization_strategy = strategies.EAGER
     return rtx_engine.create_execution_context(rtx_config)

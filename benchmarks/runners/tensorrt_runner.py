@@ -13,10 +13,11 @@ from benchmarks.engines.check import engine_checked, refusal_words
 from benchmarks.errors import CannotCapture, CannotRun, MeasureError
 from benchmarks.gpu.graphs import Captured, graph_capture
 from benchmarks.models.inputs import array_tensor
-from benchmarks.runners import tensorrt_rtx
+from benchmarks.runners import tensorrt_profiles, tensorrt_rtx
 from benchmarks.runners.base import Assets, Runner, artifact_required
 from benchmarks.runners.tensorrt_buffers import (
     context_bind,
+    device_check,
     inputs_make,
     names_of,
     outputs_bind,
@@ -57,21 +58,12 @@ class TensorRTRunner(Runner):
         self._trt = library_import(self.name)
         engine = artifact_required(self.assets.engine, self.name, "an engine")
         path = engine_checked(engine, runner=self.name, version=self._trt.__version__)
-        self._device_check()
+        device_check(self.name, self.assets.device)
         try:
             self._open(path)
         except BaseException:
             self.close()
             raise
-
-    def _device_check(self) -> None:
-        if self.assets.device != "cuda":
-            raise CannotRun(f"{self.name} needs an NVIDIA GPU to run an engine, and this machine has none")
-        if not torch.cuda.is_available():
-            raise CannotRun(
-                f"{self.name} takes its buffers from torch, and torch {torch.__version__} has no CUDA; "
-                "install a CUDA build of torch (pip install 'perfsite[gpu]')"
-            )
 
     def _open(self, path: Path) -> None:
         self._logger, self._log = self._listening.enter_context(log_kept(self._trt))
@@ -98,14 +90,18 @@ class TensorRTRunner(Runner):
         return context
 
     def _context_new(self) -> Any:
-        return self._engine.create_execution_context()
+        return tensorrt_profiles.context_make(self._trt, self._engine)
 
     def bind(self, batch: int) -> None:
-        """Inputs of `batch` rows and outputs of the shapes that follow, all on the GPU."""
+        """Inputs of `batch` rows and outputs of the shapes that follow, all on the GPU.
+
+        Raises:
+            MeasureError: the engine has no profile that takes them.
+        """
         self._captured = None
         inputs, outputs = names_of(self._trt, self._engine)
         self._inputs = inputs_make(self._engine, inputs, self.assets.example, batch)
-        context_bind(self._engine, self._context, self._inputs)
+        context_bind(self._engine, self._context, self._inputs, self._stream)
         self._outputs = outputs_make(self._engine, self._context, outputs)
         torch.cuda.synchronize()
 
@@ -178,8 +174,9 @@ class TensorRTRunner(Runner):
         )
 
     def memory(self) -> dict[str, int]:
-        """Bytes of scratch memory that a context of the engine needs."""
-        return {"engine_context": int(self._engine.device_memory_size_v2)}
+        """Bytes of scratch memory that a context needs for the bound profile."""
+        place = self._context.active_optimization_profile
+        return {"engine_context": int(self._engine.get_device_memory_size_for_profile_v2(place))}
 
     def layer_count(self) -> int:
         """Layers of the loaded engine, after fusion."""
@@ -192,7 +189,7 @@ class TensorRTRunner(Runner):
             MeasureError: TensorRT refused to run, or reported no layer.
         """
         context = self._context_make()
-        context_bind(self._engine, context, self._inputs)
+        context_bind(self._engine, context, self._inputs, self._stream)
         outputs_bind(context, self._outputs)
         return layers_time(self._trt, context, self._stream)
 

@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from torch.utils._pytree import tree_leaves
 
-from benchmarks.errors import CannotCapture, CannotRun, ModelError
+from benchmarks.errors import CannotCapture, CannotRun, MeasureError, ModelError, is_out_of_memory
 from benchmarks.gpu.graphs import Captured, graph_capture
 from benchmarks.models.inputs import array_tensor, tensors_batched
 from benchmarks.models.source import model_load
-from benchmarks.precision import matmul_precision_set, torch_checked
+from benchmarks.precision import MatmulSettings, matmul_precision_set, torch_checked
 from benchmarks.runners.base import Assets, Runner
 
 
@@ -29,6 +30,7 @@ class TorchRunner(Runner):
         self._output: Any = None
         self._stream: Any = None
         self._captured: Captured | None = None
+        self._before: MatmulSettings | None = None
 
     def load(self) -> None:
         """Build the module in its precision and move it to the device."""
@@ -41,15 +43,20 @@ class TorchRunner(Runner):
                 f"there is a GPU, but torch {torch.__version__} cannot use it; "
                 "install a CUDA build of torch (pip install 'perfsite[gpu]')"
             )
-        torch_checked(self.assets.precision)
+        torch_checked(self.assets.precision, self.assets.device)
+        self._before = MatmulSettings.now()
         model = model_load(self.assets.source, self.assets.checkout, self.assets.precision, self.assets.size)
-        torch.set_num_threads(self.assets.threads)
-        matmul_precision_set(self.assets.precision)
+        self._settle()
         self._module = self._prepare(model.module.to(self.assets.device))
         self._example = model.example
         if self.assets.device == "cuda":
             self._stream = torch.cuda.Stream()
             torch.cuda.synchronize()
+
+    def _settle(self) -> None:
+        """Threads and arithmetic are settings of the whole process: another runner may have moved them."""
+        torch.set_num_threads(self.assets.threads)
+        matmul_precision_set(self.assets.precision)
 
     def _prepare(self, module: Any) -> Any:
         """What is called: the module itself."""
@@ -57,6 +64,7 @@ class TorchRunner(Runner):
 
     def bind(self, batch: int) -> None:
         """Inputs of `batch` rows on the device."""
+        self._settle()
         self._captured = None
         rows = tensors_batched(self._example, batch)
         self._inputs = tuple(tensor.to(self.assets.device) for tensor in rows)
@@ -93,9 +101,9 @@ class TorchRunner(Runner):
         try:
             self._output = self._module(*self._inputs)
         except Exception as error:
-            raise ModelError(
-                f"{self.assets.source.ref}: forward raised {type(error).__name__}: {error}"
-            ) from error
+            words = f"{self.assets.source.ref}: forward raised {type(error).__name__}: {error}"
+            # memory that ran out at this batch says nothing against the model at another
+            raise (MeasureError(words) if is_out_of_memory(error) else ModelError(words)) from error
 
     def wait(self) -> None:
         """Return when the stream is idle."""
@@ -126,10 +134,18 @@ class TorchRunner(Runner):
             self._captured = graph_capture(self._call, self._stream)
 
     def outputs(self) -> tuple[np.ndarray, ...]:
-        """Every tensor the module returned, as float32 where it is floating point."""
+        """Every tensor the module returned, however nested, as float32 where it is floating point.
+
+        Raises:
+            ModelError: it returned none.
+        """
         self.wait()
-        found = (self._output,) if isinstance(self._output, torch.Tensor) else tuple(self._output)
-        return tuple(_host(tensor) for tensor in found if isinstance(tensor, torch.Tensor))
+        found = [leaf for leaf in tree_leaves(self._output) if isinstance(leaf, torch.Tensor)]
+        if not found:
+            raise ModelError(
+                f"{self.assets.source.ref}: forward returned no tensor but {type(self._output).__name__}"
+            )
+        return tuple(_host(tensor) for tensor in found)
 
     def memory(self) -> dict[str, int]:
         """Bytes that torch's CUDA allocator gave out and held, now and at its peak."""
@@ -146,6 +162,9 @@ class TorchRunner(Runner):
         """Drop the module and, on CUDA, the allocator's cache."""
         self._module, self._output, self._captured = None, None, None
         self._example, self._inputs = (), ()
+        if self._before is not None:
+            self._before.restore()
+            self._before = None
         if self.assets.device == "cuda" and self._stream is not None:
             self._stream = None
             torch.cuda.empty_cache()
@@ -159,5 +178,5 @@ class TorchRunner(Runner):
 
 
 def _host(tensor: Any) -> np.ndarray:
-    plain = tensor.float() if tensor.is_floating_point() else tensor
-    return plain.cpu().numpy()
+    copied = tensor.cpu()  # first: twice the bytes would cross otherwise
+    return (copied.float() if copied.is_floating_point() else copied).numpy()

@@ -6,7 +6,10 @@ import the main module again), so that what its start costs does not depend on w
 
 from __future__ import annotations
 
+import os
 import pickle
+import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +22,8 @@ from typing import Any
 from benchmarks.errors import MeasureError
 
 Answer = Callable[[Any], Any]
+
+STUCK_MOST_S = 60.0  # a message that has begun and does not move on for so long never will
 _PROGRAM = (
     "import sys; sys.path[:] = {path!r}; from benchmarks.serving.child import child_main; child_main({end})"
 )
@@ -32,22 +37,37 @@ class Child:
     pipe: Connection
 
     def send(self, message: Any) -> None:
-        """Put a message into its queue; it answers in order.  `receive` tells when it has ended."""
-        with suppress(BrokenPipeError, ConnectionResetError):
-            self.pipe.send(message)
+        """Put a message into its queue; it answers in order.  `receive` tells when it has ended.
+
+        Raises:
+            MeasureError: the queue is full and the child takes nothing from it for `STUCK_MOST_S`.
+        """
+        try:
+            with suppress(BrokenPipeError, ConnectionResetError):
+                self.pipe.send(message)
+        except BlockingIOError:
+            raise MeasureError(
+                f"process {self.process.pid} took nothing from its full queue for {STUCK_MOST_S:.0f} s; it "
+                "hangs, or nobody receives the answers that it waits to give"
+            ) from None
 
     def receive(self, most_s: float) -> Any:
         """Its next answer.
 
         Raises:
             Exception: what the answering raised there.
-            MeasureError: it ended, or did not answer within `most_s` seconds.
+            MeasureError: it ended, did not begin to answer within `most_s` seconds, or stopped within its
+                answer for `STUCK_MOST_S`.
         """
         if not self.pipe.poll(most_s):
             raise MeasureError(f"process {self.process.pid} did not answer within {most_s:.0f} s")
         try:
             kind, value = self.pipe.recv()
-        except (EOFError, ConnectionResetError):
+        except BlockingIOError:
+            raise MeasureError(
+                f"process {self.process.pid} stopped in the midst of an answer for {STUCK_MOST_S:.0f} s"
+            ) from None
+        except (EOFError, OSError):  # OSError: it ended within an answer
             code = self.process.wait()
             raise MeasureError(
                 f"process {self.process.pid} ended with exit code {code}, without an answer"
@@ -69,6 +89,7 @@ def child_start(opening: Callable[..., AbstractContextManager[Answer]], *argumen
     `kill` and closes its pipe; it ends by itself when this process does.
     """
     ours, theirs = Pipe(duplex=True)
+    _deadlines_set(ours, STUCK_MOST_S)
     program = _PROGRAM.format(path=sys.path, end=theirs.fileno())
     process = subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()]
@@ -82,6 +103,19 @@ def child_start(opening: Callable[..., AbstractContextManager[Answer]], *argumen
         ours.close()
         raise
     return child
+
+
+def _deadlines_set(end: Connection, seconds: float) -> None:
+    """Let a blocked send or receive raise BlockingIOError after `seconds` instead of waiting for ever.
+
+    The pipe is a pair of Unix sockets, and its other end keeps waiting as long as it likes (socket(7),
+    SO_RCVTIMEO).
+    """
+    whole, rest = divmod(seconds, 1.0)
+    timeval = struct.pack("@ll", int(whole), int(rest * 1e6))
+    with socket.socket(fileno=os.dup(end.fileno())) as plain:
+        for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
+            plain.setsockopt(socket.SOL_SOCKET, option, timeval)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from benchmarks.runners.base import Runner
 from benchmarks.runners.table import ROWS, runner_open
 from benchmarks.stats import median_bootstrap
 from benchmarks.suites.base import Bench, Findings
+from benchmarks.suites.capturing import capture_reason
 
 LOADS_MOST = 7
 LOADS_SECONDS = 0.5
@@ -133,18 +134,19 @@ def _gpu_times(bench: Bench, engine: Artifact, findings: Findings) -> list[float
         with runner_open(bench.case.runner, replace(bench.assets, engine=engine)) as runner:
             runner.bind(bench.case.batch)
             return [_gpu_median(runner, bench.case.duration_s, findings)]
+    except CannotCapture:
+        raise  # the GPU's memory is too small, which is told nowhere else
     except CannotRun:
         return []  # the suite says why when it tries to load the first one
 
 
 def _gpu_median(runner: Runner, duration_s: float, findings: Findings) -> float:
     events = importlib.import_module("benchmarks.gpu.events")  # torch: there once an engine is loaded
-    try:
-        runner.capture()
-    except CannotCapture as error:
+    reason = capture_reason(runner)
+    if reason:
         findings.remark(
             "not-captured",
-            f"the engine ran without a CUDA graph ({error}), so that rebuild_time_spread holds the host's "
+            f"the engine ran without a CUDA graph ({reason}), so that rebuild_time_spread holds the host's "
             "noise too; look at the reason",
             unstable=True,
         )

@@ -2,47 +2,45 @@
 
 from __future__ import annotations
 
-from benchmarks.errors import CannotCapture
+from benchmarks.errors import CannotCapture, is_out_of_memory
 from benchmarks.runners.base import Runner
 from benchmarks.suites.base import Findings
 
+__all__ = ["capture_reason", "capture_try", "is_out_of_memory"]
 
-def capture_try(runner: Runner, findings: Findings) -> None:
-    """Record the bound inference where there is a GPU; why not is remarked once a case.
+
+SLOWER = (
+    "the host submits each kernel, these numbers are partly the host's, and the GPU's time varies by some "
+    "20 % from process to process"
+)
+
+
+def capture_reason(runner: Runner) -> str:
+    """Record the bound inference where there is a GPU; why that does not work, empty where it does.
 
     Raises:
         CannotCapture: the GPU's memory is too small for it; no remedy of the model's.
     """
     if runner.stream is None:
-        return
+        return ""
     try:
         runner.capture()
     except CannotCapture as error:
         if is_out_of_memory(error):
             raise
-        if not any(remark.code == "no-graph" for remark in findings.remarks):
-            findings.remark(
-                "no-graph",
-                f"{error}; without a CUDA graph the host submits each kernel, these numbers are partly the "
-                "host's, and the GPU's time varies by some 20 % from process to process: let the model run "
-                "without waiting for the GPU",
-            )
+        return str(error)
+    return ""
 
 
-_OUT_OF_MEMORY = (
-    "out of memory",
-    "outofmemory",
-    "bad_alloc",
-    "allocate memory",
-    "smaller than requested bytes",  # onnxruntime's arena
-)
+def capture_try(runner: Runner, findings: Findings, consequence: str = SLOWER) -> None:
+    """The same; why not is remarked once a case, with its consequence for what is measured.
 
-
-def is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether the error, or one it came from, says that memory ran out, in a library's own words."""
-    while error is not None:
-        words = f"{type(error).__name__}: {error}".lower()
-        if isinstance(error, MemoryError) or any(sign in words for sign in _OUT_OF_MEMORY):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    Raises:
+        CannotCapture: the GPU's memory is too small for it.
+    """
+    reason = capture_reason(runner)
+    if reason and not any(remark.code == "no-graph" for remark in findings.remarks):
+        findings.remark(
+            "no-graph",
+            f"{reason}; without a CUDA graph {consequence}: let the model run without waiting for the GPU",
+        )

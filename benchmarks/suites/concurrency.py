@@ -19,7 +19,7 @@ turn, however many take theirs, and waits long between two.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
@@ -66,7 +66,7 @@ def _rounds_measure(
     each_s = bench.case.duration_s / ROUNDS
     with collector_paused():
         for count in counts:
-            together(count, 0.0)  # what a library chooses and takes at its first calls
+            together(count, 0.0)  # the first calls in company
         rounds = []
         for _ in range(ROUNDS):
             rounds.append({count: together(count, each_s) for count in counts})
@@ -96,21 +96,31 @@ def _point_add(
 
 @contextmanager
 def _threads_open(bench: Bench, findings: Findings, count: int) -> Iterator[Together]:
-    """Copies in threads: loaded one after the other, each with a thread that does nothing else."""
+    """Copies in threads, made ready one after the other, each by the thread that will run it."""
     with ExitStack() as stack:
-        runners = [stack.enter_context(_bound(bench.case, bench.assets)) for _ in range(count)]
-        for runner in runners:
-            capture_try(runner, findings)
-        pools = [stack.enter_context(ThreadPoolExecutor(1)) for _ in runners]
+        copies = [stack.enter_context(_thread_open(bench, findings)) for _ in range(count)]
 
         def together(some: int, seconds: float) -> list[np.ndarray]:
-            futures = [
-                pool.submit(calls_time, runner.infer, seconds, FEWEST_CALLS)
-                for pool, runner in zip(pools[:some], runners, strict=False)
-            ]
+            futures = [begin(seconds) for begin in copies[:some]]
             return [future.result() for future in futures]
 
         yield together
+
+
+@contextmanager
+def _thread_open(bench: Bench, findings: Findings) -> Iterator[Callable[[float], Future[np.ndarray]]]:
+    """A copy in a thread of its own, which loads, records, runs and closes it; what begins its calls.
+
+    onnxruntime keeps a recorded CUDA graph for the thread that recorded it: another thread would record
+    again within what is measured, and no two may record at once, nor beside work of another copy.
+    """
+    with ThreadPoolExecutor(1) as pool, ExitStack() as inside:
+        try:
+            ready = _ready(bench.case, bench.assets, findings)
+            runner = pool.submit(inside.enter_context, ready).result()
+            yield lambda seconds: pool.submit(calls_time, runner.infer, seconds, FEWEST_CALLS)
+        finally:
+            pool.submit(inside.close).result()
 
 
 @contextmanager
@@ -134,8 +144,7 @@ def _processes_open(bench: Bench, findings: Findings, count: int) -> Iterator[To
 def copy_open(case: Case, assets: Assets) -> Iterator[Answer]:
     """In a child: a copy that answers seconds with the seconds of each call (calls,), None with remarks."""
     findings = Findings(case)
-    with _bound(case, assets) as runner:
-        capture_try(runner, findings)
+    with _ready(case, assets, findings) as runner:
 
         def answer(seconds: float | None) -> list[Remark] | np.ndarray:
             if seconds is None:
@@ -146,7 +155,10 @@ def copy_open(case: Case, assets: Assets) -> Iterator[Answer]:
 
 
 @contextmanager
-def _bound(case: Case, assets: Assets) -> Iterator[Runner]:
+def _ready(case: Case, assets: Assets, findings: Findings) -> Iterator[Runner]:
+    """A copy that has run: what a library chooses and takes at its first calls is behind it."""
     with runner_open(case.runner, assets) as runner:
         runner.bind(case.batch)
+        capture_try(runner, findings)
+        calls_time(runner.infer, 0.0, FEWEST_CALLS)
         yield runner

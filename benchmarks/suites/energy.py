@@ -17,12 +17,12 @@ import numpy as np
 
 from benchmarks.collector import collector_paused
 from benchmarks.energy import Counter, Trace, Work, energy_trace, idle_power, ratio_bootstrap
-from benchmarks.errors import CannotCapture, CannotRun
+from benchmarks.errors import CannotRun
 from benchmarks.load import load_between, load_mark
 from benchmarks.rapl import PackageEnergy
-from benchmarks.runners.base import Runner
 from benchmarks.stability import OTHERS_SHARE
 from benchmarks.suites.base import Bench, Findings, runner_of
+from benchmarks.suites.capturing import capture_try
 
 IDLE_S = 1.0
 SETTLE_S = 1.0  # after loading and after the last work
@@ -37,8 +37,7 @@ def energy_measure(bench: Bench) -> Findings:
     findings = Findings(bench.case)
     runner = runner_of(bench)
     counter = _counter_of(bench)
-    if runner.stream is not None:
-        _capture_try(runner, findings)
+    capture_try(runner, findings, "the GPU idles between kernels, which costs energy too")
     runner.infer()
     time.sleep(SETTLE_S)
     idle_w = idle_power(counter, IDLE_S)
@@ -83,17 +82,6 @@ def _counter_of(bench: Bench) -> Counter:
         return joules
 
     return read
-
-
-def _capture_try(runner: Runner, findings: Findings) -> None:
-    try:
-        runner.capture()
-    except CannotCapture as error:
-        findings.remark(
-            "no-graph",
-            f"{error}; without a CUDA graph the GPU idles between kernels, which costs energy too: let the "
-            "model run without waiting for the GPU",
-        )
 
 
 def _add(findings: Findings, trace: Trace, idle_w: float | None) -> None:

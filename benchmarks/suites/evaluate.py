@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.cases import ModelSource
-from benchmarks.errors import CannotRun, ModelError
+from benchmarks.errors import CannotRun, MeasureError, ModelError
 from benchmarks.metrics import Better, evaluate_metric
 from benchmarks.models.entry import entry_call
 from benchmarks.runners.base import Assets, Runner
@@ -32,7 +32,8 @@ def evaluate_measure(bench: Bench) -> Findings:
 
     Raises:
         CannotRun: the source names no such function.
-        ModelError: it is missing, raises, or returns something else than named finite numbers.
+        MeasureError: it is missing, raises, or returns something else than named finite numbers; the
+            job's other cases go on.
     """
     source, assets = bench.assets.source, bench.assets
     if source.evaluate is None:
@@ -42,7 +43,10 @@ def evaluate_measure(bench: Bench) -> Findings:
         )
     model = EvaluatedModel(runner_of(bench), assets, bench.case.batch)
     _generators_seed()
-    numbers = numbers_checked(entry_call(source.evaluate, assets.checkout, model), source)
+    try:
+        numbers = numbers_checked(entry_call(source.evaluate, assets.checkout, model), source)
+    except ModelError as error:
+        raise MeasureError(str(error)) from error
     findings = Findings(bench.case)
     for name, value in numbers.items():
         better: Better = "lower" if name in source.evaluate_lower else "higher"
@@ -174,5 +178,7 @@ def _forward_names(assets: Assets) -> list[str]:
         ModelError: the source is no module, whose inputs have no names.
     """
     sources = importlib.import_module("benchmarks.models.source")
+    before = importlib.import_module("benchmarks.precision").MatmulSettings.now()
     module = sources.model_load(assets.source, assets.checkout, assets.precision).module
+    before.restore()  # loading sets the whole process to one thread
     return list(inspect.signature(module.forward).parameters)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,64 +17,39 @@ import numpy as np
 from benchmarks.cases import Case
 from benchmarks.collector import collector_paused
 from benchmarks.errors import CannotCapture, CannotRun, MissingLibrary
-from benchmarks.load import Load, load_between, load_mark
+from benchmarks.metrics import format_seconds
 from benchmarks.models.prompts import PrefixStore, prefix_length, prompt_make, trace_make
-from benchmarks.preemption import Mark
-from benchmarks.stability import timing_remarks
-from benchmarks.stats import median_bootstrap, percentile
+from benchmarks.stats import percentile
 from benchmarks.suites.base import Bench, Findings
-from benchmarks.timing import FEWEST_SAMPLES, KEPT_SHARE, Timing
+from benchmarks.suites.generations import (
+    FEWEST_GENERATIONS,
+    Clock,
+    Generations,
+    generations_repeat,
+    generations_report,
+)
 
 DEFAULT_TOKENS = {"cuda": (1024, 128), "cpu": (32, 16)}  # of the prompt, of the answer
-FEWEST_GENERATIONS = 2
+DEFAULT_WITHOUT_CACHE = {"cuda": 32, "cpu": 8}  # of the answer: each token computes the whole sequence
 CACHED_SHARE, TRACE_SHARE, WHOLE_SHARE = 0.5, 0.2, 0.3  # of the duration
+UNLIMITED = 2**31  # positions, where a model does not tell
 REQUESTS = 32  # of the trace of prompts that begin alike
 FEWEST_REQUESTS = 8
 STORE_PLACES = 4
 GPU_ROUNDS = 5
 
 
-@dataclass
-class Clock:
-    """Host seconds of each call, and whether another process disturbed it."""
-
-    seconds: list[float] = field(default_factory=list)
-    disturbed: list[bool] = field(default_factory=list)
-
-    def time(self, call: Callable[[], object]) -> float:
-        """Call, and keep how long it took."""
-        before, start = Mark.now(), time.perf_counter_ns()
-        call()
-        wall = time.perf_counter_ns() - start
-        self.disturbed.append(Mark.now().is_disturbed(before, wall))
-        self.seconds.append(wall * 1e-9)
-        return self.seconds[-1]
-
-    def clean(self) -> tuple[np.ndarray, bool]:
-        """Seconds without the disturbed calls (n,), and true; all of them and false when those were most."""
-        seconds, disturbed = np.asarray(self.seconds), np.asarray(self.disturbed, dtype=bool)
-        kept = int((~disturbed).sum()) >= KEPT_SHARE * seconds.size
-        return (seconds[~disturbed] if kept else seconds), kept
-
-
-@dataclass
-class Generations:
-    """What some generations of equal length took: first tokens, later tokens, whole ones (seconds)."""
-
-    tokens: int
-    first: Clock = field(default_factory=Clock)
-    later: Clock = field(default_factory=Clock)
-    whole: list[float] = field(default_factory=list)
-    own_share: float = 0.0
-    load: Load | None = None
-
-
 @dataclass(frozen=True)
 class Plan:
-    """How many tokens go in and come out."""
+    """How many tokens go in and come out: what was asked for and the model's positions decide, never the
+    time, or equal cases would be different work.
+
+    `cut` names the tokens, as options, where the positions left fewer than usual.
+    """
 
     tokens_in: int
     tokens_out: int
+    cut: dict[str, int]
 
 
 def generation_measure(bench: Bench) -> Findings:
@@ -89,17 +63,20 @@ def generation_measure(bench: Bench) -> Findings:
     plans: list[Plan] = []
 
     def capacity(positions: int | None) -> int:
-        plans.append(_plan(case, bench.assets.device, positions))
+        plans.extend(_plan(case, bench.assets.device, positions, cache=cache) for cache in (True, False))
         return plans[0].tokens_in + plans[0].tokens_out
 
     opened = _decoding(case).decoder_open(bench.assets, batch=case.batch, capacity=capacity)
     with opened as decoder, collector_paused():
+        cached, whole = plans
         if asked is not False:
             scale = 1.0 if asked is None else 1 / (CACHED_SHARE + TRACE_SHARE)
-            _cached_measure(bench, decoder, plans[0], findings.at(cache=True), case.duration_s * scale)
+            point = findings.at(cache=True, **cached.cut)
+            _cached_measure(bench, decoder, cached, point, case.duration_s * scale)
         if asked is not True:
             scale = 1.0 if asked is None else 1 / WHOLE_SHARE
-            _whole_measure(bench, decoder, plans[0], findings.at(cache=False), case.duration_s * scale)
+            point = findings.at(cache=False, **whole.cut)
+            _whole_measure(bench, decoder, whole, point, case.duration_s * scale)
     return findings
 
 
@@ -117,10 +94,10 @@ def _decoding(case: Case) -> Any:
         ) from error
 
 
-def _plan(case: Case, device: str, positions: int | None) -> Plan:
+def _plan(case: Case, device: str, positions: int | None, *, cache: bool) -> Plan:
     """The case's tokens, or the device's usual ones as far as the model's positions go."""
     usual_in, usual_out = DEFAULT_TOKENS[device]
-    limit = positions or usual_in + usual_out + case.option("tokens_in", 0) + case.option("tokens_out", 0)
+    limit = positions or UNLIMITED
     tokens_out = case.option("tokens_out") or min(usual_out, max(1, limit // 4))
     tokens_in = case.option("tokens_in") or max(1, min(usual_in, limit - tokens_out))
     if tokens_in + tokens_out > limit:
@@ -128,7 +105,15 @@ def _plan(case: Case, device: str, positions: int | None) -> Plan:
             f"{tokens_in} tokens in and {tokens_out} out are more than the {limit} positions that "
             f"{case.model} has; ask for fewer with tokens_in and tokens_out"
         )
-    return Plan(tokens_in, tokens_out)
+    if not cache:
+        usual_out = DEFAULT_WITHOUT_CACHE[device]
+        tokens_out = case.option("tokens_out") or min(usual_out, tokens_out)
+    cut = {}
+    if tokens_in != usual_in:
+        cut["tokens_in"] = tokens_in
+    if tokens_out != usual_out:
+        cut["tokens_out"] = tokens_out
+    return Plan(tokens_in, tokens_out, cut)
 
 
 def _cached_measure(bench: Bench, decoder: Any, plan: Plan, point: Findings, duration_s: float) -> None:
@@ -143,8 +128,8 @@ def _cached_measure(bench: Bench, decoder: Any, plan: Plan, point: Findings, dur
 
     generate(Generations(plan.tokens_out))  # warm
     decoder.peak_reset()
-    made = _repeat(generate, plan.tokens_out, duration_s * CACHED_SHARE, bench.assets.threads)
-    _report(bench, point, made, decoder.peak_bytes(cache=True))
+    made = generations_repeat(generate, plan.tokens_out, duration_s * CACHED_SHARE, bench.assets.threads)
+    generations_report(bench, point, made, decoder.peak_bytes())
     if decoder.stream is not None and plan.tokens_out > 1:
         _gpu_report(decoder, prompt, plan, point)
     if plan.tokens_in > 1:
@@ -166,20 +151,27 @@ def _capture_try(case: Case, decoder: Any, plan: Plan, point: Findings) -> None:
 
 
 def _whole_measure(bench: Bench, decoder: Any, plan: Plan, point: Findings, duration_s: float) -> None:
-    """Every token computes the whole sequence again; as many tokens as the time allows."""
+    """Every token computes the whole sequence again; left out where its tokens do not fit into the time.
+
+    Raises:
+        CannotRun: they do not, and nothing else was asked for.
+    """
+    decoder.cache_drop()
     prompt = prompt_make(decoder.batch, plan.tokens_in, decoder.language.vocabulary)
-    budget = duration_s * WHOLE_SHARE
     probe = Clock()
-    for _ in range(2):  # the first is the warm-up
+    for _ in range(3):  # the first is the warm-up
         probe.time(partial(_whole, decoder, prompt))
-    most = int(budget / FEWEST_GENERATIONS / probe.seconds[-1])
-    tokens = int(np.clip(most, min(2, plan.tokens_out), plan.tokens_out))
-    if tokens < plan.tokens_out:
-        point.remark(
-            "fewer-tokens",
-            f"without the cache each token computes the whole sequence again, so {tokens} instead of "
-            f"{plan.tokens_out} tokens were generated in the time; a longer duration measures all of them",
+    each = min(probe.seconds[1:]) * plan.tokens_out
+    if each * FEWEST_GENERATIONS > bench.case.duration_s:
+        reason = (
+            f"without the cache each token computes the whole sequence again: {plan.tokens_out} tokens take "
+            f"some {format_seconds(each)}, and {FEWEST_GENERATIONS} such generations do not fit into the "
+            "duration; measure longer, or ask for fewer with tokens_out"
         )
+        if bench.case.option("cache") is False:
+            raise CannotRun(reason)
+        point.remark("time-limit", reason)
+        return
 
     def generate(made: Generations) -> None:
         sequence = prompt
@@ -190,49 +182,13 @@ def _whole_measure(bench: Bench, decoder: Any, plan: Plan, point: Findings, dura
                 sequence = np.concatenate([sequence, decoder.read()], axis=1)
 
     decoder.peak_reset()
-    made = _repeat(generate, tokens, budget, bench.assets.threads)
-    _report(bench, point, made, decoder.peak_bytes(cache=False))
+    made = generations_repeat(generate, plan.tokens_out, duration_s * WHOLE_SHARE, bench.assets.threads)
+    generations_report(bench, point, made, decoder.peak_bytes())
 
 
 def _whole(decoder: Any, sequence: np.ndarray) -> None:
     decoder.whole(sequence)
     decoder.read()
-
-
-def _repeat(
-    generate: Callable[[Generations], None], tokens: int, budget_s: float, threads: int
-) -> Generations:
-    """Generations until the budget is used, at least two."""
-    made = Generations(tokens)
-    load, cpu, started = load_mark(), time.process_time(), time.perf_counter()
-    while len(made.whole) < FEWEST_GENERATIONS or time.perf_counter() - started < budget_s:
-        begun = time.perf_counter()
-        generate(made)
-        made.whole.append(time.perf_counter() - begun)
-    span = time.perf_counter() - started
-    made.own_share = (time.process_time() - cpu) / span / threads
-    made.load = load_between(load, load_mark(), threads)
-    return made
-
-
-def _report(bench: Bench, point: Findings, made: Generations, peak_bytes: int) -> None:
-    first, _ = made.first.clean()
-    rates = bench.case.batch * made.tokens / np.asarray(made.whole)
-    rate = median_bootstrap(rates)
-    point.add("time_to_first_token", percentile(first, 0.50), first)
-    point.add("tokens_per_second", rate, rates)
-    point.add("tokens_per_mebibyte", rate.value / (peak_bytes / 2**20))
-    if bench.price_per_hour is not None:
-        point.add("cost_per_thousand_tokens", bench.price_per_hour / 3600 / rate.value * 1000)
-    point.add("cpu_utilisation", made.own_share)
-    later, kept = made.later.clean()
-    if later.size == 0:
-        return
-    point.add("inter_token_latency_p50", percentile(later, 0.50), later)
-    point.add("inter_token_latency_p99", percentile(later, 0.99), later)
-    disturbed = sum(made.later.disturbed)
-    timing = Timing(later, later, made.own_share, made.load, stable=True, disturbed=disturbed, kept=kept)
-    timing_remarks(point, replace(timing, kept=kept or later.size < FEWEST_SAMPLES))
 
 
 def _gpu_report(decoder: Any, prompt: np.ndarray, plan: Plan, point: Findings) -> None:

@@ -19,7 +19,6 @@ earlier case left in the allocator would be taken for free memory and hide the m
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import time
 from dataclasses import dataclass
@@ -29,13 +28,14 @@ import numpy as np
 
 from benchmarks.collector import collector_paused
 from benchmarks.device_memory import DevicePeak, DeviceWatch, Window
-from benchmarks.errors import CannotCapture, CannotRun
+from benchmarks.errors import CannotRun
 from benchmarks.isolation import isolated
 from benchmarks.memory import HostWatch
 from benchmarks.runners.base import Assets, Runner
 from benchmarks.runners.table import runner_open
 from benchmarks.stats import median_bootstrap
 from benchmarks.suites.base import Bench, Findings
+from benchmarks.suites.capturing import capture_reason
 from benchmarks.timing import calls_watched
 
 INFERENCES = 5
@@ -158,7 +158,7 @@ def memory_take(runner_name: str, assets: Assets, batch: int, timed_s: float) ->
     with runner:
         _window_end(host)
         runner.bind(batch)
-        _capture_try(runner)
+        capture_reason(runner)  # why not is the latency suite's to say
         for _ in range(INFERENCES):
             runner.infer()
         _window_end(host)
@@ -190,12 +190,6 @@ def _base_hold(assets: Assets) -> Window:
     begun = time.monotonic()
     time.sleep(HOLD_S)
     return begun, time.monotonic()
-
-
-def _capture_try(runner: Runner) -> None:
-    if runner.stream is not None:
-        with contextlib.suppress(CannotCapture):  # the latency suite says so
-            runner.capture()
 
 
 def _rates(runner: Runner, batch: int, timed_s: float) -> np.ndarray:

@@ -26,7 +26,7 @@ _PROVIDER_NAME = re.compile(r"[A-Za-z0-9_]{1,60}")
 
 def options_known(suite: str) -> list[str]:
     """The keys that the table of a suite takes."""
-    rows = (name for name, row in OPTIONS.items() if suite in row.suites or row.runners)
+    rows = (name for name, row in OPTIONS.items() if not row.suites or suite in row.suites)
     return [*rows, PROVIDER]
 
 

@@ -117,7 +117,7 @@ def attempt_give_back(*, token: UUID) -> None:
         SupersededError: as `attempt_get`.
     """
     attempt = attempt_get(token=token)
-    reason = f"worker {attempt.worker.name} was stopped"
+    reason = f"worker {attempt.worker.name} gave it back: stopped, or a soak that lets others go first"
     state_swap(attempt, to="given_back", legal=ATTEMPT_STATES, ended_at=timezone.now(), reason=reason)
     job = attempt.job
     _soak_pin(attempt)

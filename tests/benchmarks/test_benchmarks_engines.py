@@ -47,6 +47,7 @@ HOLDS = {
         "context": "IExecutionContext",
         "inspector": "EngineInspector",
     },
+    "runners/tensorrt_profiles.py": {"engine": "ICudaEngine", "context": "IExecutionContext"},
     "runners/tensorrt_refit.py": {
         "refitter": "Refitter",
         "refit_parser": "OnnxParserRefitter",
@@ -107,7 +108,9 @@ def test_what_is_called_tensorrt_rtxs_own_is_its_own():
     """A name under `rtx` that TensorRT has too belongs to the common code."""
     own = {(holder, name) for variable, holder, name in names_used() if variable in RTX_ONLY}
     common = {("ICudaEngine", "create_execution_context"), ("ICudaEngine", "create_runtime_config")}
-    common |= {("module", "BuilderFlag")}
+    common |= {("module", "BuilderFlag"), ("module", "ExecutionContextAllocationStrategy")}
+    common |= {("ExecutionContextAllocationStrategy", "ON_PROFILE_CHANGE")}
+    common |= {("IRuntimeConfig", "set_execution_context_allocation_strategy")}
     for version in VERSIONS[:2]:
         shared = {(holder, name) for holder, name in own if name in NAMES[version].get(holder, ())}
         assert shared == common

@@ -15,7 +15,7 @@ from benchmarks.models.prompts import PrefixStore, prefix_length, prompt_make, t
 from benchmarks.runners.base import Assets
 from benchmarks.session import measure
 from benchmarks.suites.base import Bench
-from benchmarks.suites.generation import generation_measure
+from benchmarks.suites.generation import _plan, generation_measure
 
 TINY = ModelSource(kind="catalogue", ref="tiny-decoder")
 ENTRY = ModelSource(kind="entry", ref="model.py:build")
@@ -84,12 +84,41 @@ def test_the_cache_and_a_reused_prefix_change_no_token(tmp_path):
 
 def test_the_bytes_are_those_of_weights_and_cache(tmp_path):
     with decoder_open(assets_of(tmp_path, TINY), batch=3, capacity=lambda _: 40) as decoder:
-        weights = decoder.peak_bytes(cache=False)
-        assert decoder.peak_bytes(cache=True) - weights == 2 * 2 * 3 * 2 * 40 * 16 * 4  # layers, k and v ...
+        both = decoder.peak_bytes()
+        decoder.cache_drop()
+        assert both - decoder.peak_bytes() == 2 * 2 * 3 * 2 * 40 * 16 * 4  # layers, k and v ...
 
 
-def job(tmp_path, source=TINY, duration_s=0.4, batch=1, **options):
-    (tmp_path / "model.py").write_text(UNTIED)
+def test_without_the_cache_none_is_in_memory(tmp_path):
+    """On a GPU its bytes would be counted; here the model itself looks who is there."""
+    watched = UNTIED.replace(
+        "class Scores",
+        """
+import gc
+from pathlib import Path
+from transformers import StaticCache
+class Watched(Qwen2ForCausalLM):
+    def forward(self, input_ids=None, past_key_values=None, use_cache=None, **more):
+        if past_key_values is None and input_ids.shape[1] > 2:
+            caches = sum(type(one) is StaticCache for one in gc.get_objects())
+            with Path("SEEN").open("a") as file:
+                print(caches, file=file)
+        return super().forward(
+            input_ids=input_ids, past_key_values=past_key_values, use_cache=use_cache, **more
+        )
+class Scores""",
+    ).replace("Scores(Qwen2ForCausalLM(", "Scores(Watched(")
+    seen = tmp_path / "seen"
+    report = job(tmp_path, ENTRY, text=watched.replace("SEEN", str(seen)), duration_s=0.4)
+    assert [outcome.status for outcome in report.outcomes] == ["done"], report.outcomes
+    assert "tokens_per_mebibyte" in values(report, cache=False)
+    counts = seen.read_text().split()
+    assert len(counts) > 8
+    assert set(counts) == {"0"}
+
+
+def job(tmp_path, source=TINY, duration_s=0.4, batch=1, text=UNTIED, **options):
+    (tmp_path / "model.py").write_text(text)
     case = Case(
         model="m",
         runner="torch",
@@ -142,11 +171,64 @@ def test_a_point_alone_is_the_case_itself(tmp_path):
     assert values(report, cache=False) == {}
 
 
-def test_without_time_fewer_tokens_are_generated_and_it_is_said(tmp_path):
-    report = job(tmp_path, duration_s=0.001, cache=False)
-    (remark,) = [remark for remark in report.remarks if remark.code == "fewer-tokens"]
-    assert "2 instead of 16 tokens" in remark.sentence
+def lengths_seen(tmp_path, seconds: float, **options) -> set[int]:
+    """The sequences that a decoder which takes `seconds` a call computed without the cache."""
+    text = UNTIED.replace(
+        "class Scores",
+        f"""
+import time
+from pathlib import Path
+class Slow(Qwen2ForCausalLM):
+    def forward(self, input_ids=None, past_key_values=None, use_cache=None, **more):
+        if past_key_values is None and input_ids.shape[1] > 2:
+            time.sleep({seconds})
+            with Path("{tmp_path / "lengths"}").open("a") as file:
+                print(input_ids.shape[1], file=file)
+        return super().forward(
+            input_ids=input_ids, past_key_values=past_key_values, use_cache=use_cache, **more
+        )
+class Scores""",
+    ).replace("Scores(Qwen2ForCausalLM(", "Scores(Slow(")
+    (tmp_path / "lengths").write_text("")
+    report = job(tmp_path, ENTRY, text=text, **options)
+    assert [outcome.status for outcome in report.outcomes] == ["done"], report.outcomes
     assert values(report, cache=False)["tokens_per_second"] > 0
+    return {int(one) for one in (tmp_path / "lengths").read_text().split()}
+
+
+def test_a_slower_decoder_generates_no_fewer_tokens_without_the_cache(tmp_path):
+    expected = set(range(20, 26))
+    asked = {"tokens_in": 20, "tokens_out": 6, "duration_s": 1.0}
+    assert expected <= lengths_seen(tmp_path, 0.0, **asked)
+    # two generations take 0.6 s, and the way without the cache has 0.3 s
+    assert expected <= lengths_seen(tmp_path, 0.05, **asked)
+
+
+def test_what_does_not_fit_into_the_time_is_left_out_and_said(tmp_path):
+    report = job(tmp_path, duration_s=0.001)
+    assert [outcome.status for outcome in report.outcomes] == ["done"], report.outcomes
+    (remark,) = [remark for remark in report.remarks if remark.code == "time-limit"]
+    assert "8 tokens take some" in remark.sentence
+    assert "tokens_out" in remark.sentence
+    assert values(report, cache=True)["tokens_per_second"] > 0
+    assert values(report, cache=False) == {}
+    (outcome,) = job(tmp_path, duration_s=0.001, cache=False).outcomes
+    assert outcome.status == "skipped"
+    assert "8 tokens take some" in outcome.reason
+
+
+@pytest.mark.parametrize("cache", [True, False])
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+@pytest.mark.parametrize("positions", [None, 16, 64, 600, 4096])
+def test_other_work_has_another_label(device, positions, cache):
+    """The label says the tokens wherever they are not the usual ones; measured again it is the same."""
+    case = Case(model="m", runner="torch", suite="generation")
+    usual, found = (_plan(case, device, limit, cache=cache) for limit in (None, positions))
+    assert usual.cut == {}
+    same_work = (found.tokens_in, found.tokens_out) == (usual.tokens_in, usual.tokens_out)
+    assert same_work == (found.cut == {})
+    again = _plan(case.at(cache=cache, **found.cut), device, positions, cache=cache)
+    assert (again.tokens_in, again.tokens_out) == (found.tokens_in, found.tokens_out)
 
 
 def test_an_entry_points_decoder_is_measured_too(tmp_path):

@@ -7,6 +7,7 @@ from benchmarks.cli.asking import jobs_asked, option_values
 from benchmarks.cli.main import parser_make
 from benchmarks.options import (
     OPTIONS,
+    of_runner,
     option_checked,
     option_concerns,
     option_read,
@@ -33,6 +34,7 @@ def test_every_row_concerns_somebody_and_takes_what_it_says(name):
     assert set(row.runners) <= set(RUNNERS)
     value = {bool: True, str: (row.choices or ("text",))[0]}.get(row.kind, row.kind(max(row.low, 1)))
     assert option_checked(name, value) == value
+    assert row.default is None or option_checked(name, row.default) == row.default
     assert option_read(options_written(((name, value),))[0]) == (name, value)
     assert any(option_concerns(name, suite=suite, runner=runner) for suite in SUITES for runner in RUNNERS)
 
@@ -68,6 +70,49 @@ def test_a_texts_own_equal_sign_survives_a_shape():
 
 def test_options_are_sorted_so_that_a_case_has_one_shape():
     assert options_checked([("qps", 3), ("max_batch", 2)]) == (("max_batch", 2), ("qps", 3.0))
+
+
+@pytest.mark.parametrize("name", [name for name, row in OPTIONS.items() if row.default is not None])
+def test_a_default_that_is_said_is_the_same_series_as_one_that_is_not(name):
+    said = option_checked(name, OPTIONS[name].default)
+    assert options_checked({name: said}) == ()
+    plain = Case(model="m", runner="torch", suite="server", options={"qps": 5})
+    assert plain.at(**{name: said}) == plain
+    written = options_written(((name, said),))[0]
+    assert plain.at_shape(f"b1,{written},qps=5") == plain
+
+
+def test_the_defaults_are_those_that_the_code_takes():
+    defaults = {name: row.default for name, row in OPTIONS.items() if row.default is not None}
+    assert defaults == {
+        "graph": True, "compile_mode": "default", "refit": False, "rebuilds": 1,
+        "max_batch": 1, "max_delay_ms": 0.0, "processes": False,
+    }  # fmt: skip
+    assert options_checked({"graph": False, "rebuilds": 2, "max_delay_ms": 0.5}) == (
+        ("graph", False), ("max_delay_ms", 0.5), ("rebuilds", 2)
+    )  # fmt: skip
+
+
+def test_an_option_of_a_suite_and_of_runners_needs_both():
+    assert option_concerns("rebuilds", suite="build", runner="tensorrt_rtx")
+    assert not option_concerns("rebuilds", suite="build", runner="torch")
+    assert not option_concerns("rebuilds", suite="latency", runner="tensorrt")
+    assert of_runner((("graph", False), ("rebuilds", 3))) == (("graph", False),)
+
+
+def test_rebuilds_go_to_the_builds_of_engines_alone():
+    told = ["--onnx", "m.onnx", "--suite", "build", "--runner", "onnxruntime", "--option", "rebuilds=3"]
+    with pytest.raises(ValueError, match="the suite build with the runner tensorrt or tensorrt_rtx"):
+        labels(*told)
+    assert labels(*told, "--runner", "tensorrt_rtx") == [
+        "m/onnxruntime/fp32/b1/build",
+        "m/tensorrt_rtx/fp32/b1,rebuilds=3/build",
+    ]
+
+
+def test_a_default_on_the_command_line_is_no_series_of_its_own():
+    told = ["--model", "tiny-cnn", "--runner", "torch", "--suite", "server"]
+    assert labels(*told, "--option", "max_batch=1", "--option", "graph=true") == labels(*told)
 
 
 def test_values_of_a_command_line():

@@ -1,6 +1,9 @@
 """Copies of one model at once, and two models that share the device: real models, real processes."""
 
 import os
+import threading
+import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,7 @@ import pytest
 
 from benchmarks.cases import Case, ModelSource
 from benchmarks.errors import CannotRun, MeasureError
-from benchmarks.runners.base import Assets
+from benchmarks.runners.base import Assets, Runner
 from benchmarks.serving.child import child_start, children_open
 from benchmarks.session import measure
 from benchmarks.suites.base import Bench, Findings
@@ -82,6 +85,72 @@ def test_copies_in_processes_come_and_go(onnx, tmp_path):
     }
     assert table[case.shape, "concurrency_throughput"].value > 0
     assert psutil.Process().children() == []
+
+
+class Threaded(Runner):
+    """A runner as on a GPU, of which every step is noted: its copy, what, in which thread, from and to."""
+
+    name = "onnxruntime"
+    stream = object()
+
+    def __init__(self, own: Assets, steps: list[tuple]) -> None:
+        super().__init__(own)
+        self.steps = steps
+
+    def step(self, what: str) -> None:
+        begun = time.perf_counter()
+        time.sleep(0.005)
+        self.steps.append((self, what, threading.get_ident(), begun, time.perf_counter()))
+
+    def load(self) -> None:
+        self.step("load")
+
+    def bind(self, batch: int) -> None:
+        self.step("bind")
+
+    def capture(self) -> None:
+        self.step("capture")
+
+    def feed(self, arrays: tuple[np.ndarray, ...]) -> None: ...
+
+    def infer(self) -> None:
+        self.step("infer")
+
+    def outputs(self) -> tuple[np.ndarray, ...]:
+        return ()
+
+    def close(self) -> None:
+        self.step("close")
+
+
+def test_each_copy_lives_in_a_thread_of_its_own_and_records_there_alone(monkeypatch):
+    """onnxruntime keeps a CUDA graph for the thread that recorded it, and no two may record at once."""
+    steps: list[tuple] = []
+    monkeypatch.setattr("benchmarks.suites.concurrency.runner_open", lambda name, own: Threaded(own, steps))
+    concurrency_measure(bench("concurrency", streams=4))
+    threads = {copy: {thread for one, _, thread, _, _ in steps if one is copy} for copy, *_ in steps}
+    assert [len(own) for own in threads.values()] == [1] * 4
+    assert len(set.union(*threads.values()) - {threading.get_ident()}) == 4
+    ready = [one for one in sorted(steps, key=lambda one: one[3]) if one[1] != "close"][: 4 * 6]
+    assert [what for _, what, *_ in ready] == ["load", "bind", "capture", *["infer"] * 3] * 4
+    assert all(before[4] <= after[3] for before, after in pairwise(ready))
+    assert [what for _, what, *_ in steps].count("close") == 4
+
+
+def test_a_copy_that_fails_to_record_closes_all_of_them(monkeypatch):
+    steps: list[tuple] = []
+
+    class Failing(Threaded):
+        def capture(self) -> None:
+            super().capture()
+            if len({copy for copy, *_ in self.steps}) == 3:
+                raise RuntimeError("the third")
+
+    monkeypatch.setattr("benchmarks.suites.concurrency.runner_open", lambda name, own: Failing(own, steps))
+    with pytest.raises(RuntimeError, match="the third"):
+        concurrency_measure(bench("concurrency", streams=4))
+    assert len({copy for copy, what, *_ in steps if what == "close"}) == 3
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPool")]
 
 
 def test_a_copy_that_cannot_load_is_told_and_leaves_nothing():

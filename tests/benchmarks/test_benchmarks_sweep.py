@@ -1,11 +1,15 @@
 """The sweep: every limit ends it cleanly, and says which."""
 
 import os
+from dataclasses import replace
 
 import pytest
 
 from benchmarks.cases import Case, ModelSource
 from benchmarks.errors import CannotRun, ExportError, MeasureError, ModelError
+from benchmarks.fork_safety import FORK_SAFETY
+from benchmarks.metrics import metric_get
+from benchmarks.models.source import model_load, model_try
 from benchmarks.runners.base import Assets
 from benchmarks.session import measure
 from benchmarks.suites.base import Bench
@@ -26,6 +30,16 @@ def build():
     return Model(), torch.randn(1, 3, 8, 8)
 """
 HUNGRY = HEAD.replace("BODY", "torch.empty(2 ** 50 if size > 16 else 1)")
+# what the kernel does to a process that takes too much memory; in the job's own it would end the tests
+KILLED = HEAD.replace(
+    "BODY",
+    """
+        import os, signal
+        if size > 16:
+            assert os.getpid() != JOB, "a size was tried in the job's own process"
+            os.kill(os.getpid(), signal.SIGKILL)
+""",
+)
 SLOW = HEAD.replace("BODY", "time.sleep(0.2 if size > 16 else 0)")
 
 
@@ -64,9 +78,9 @@ def largest(report) -> list[float]:
     return [one.value for one in report.measurements if one.metric == "sweep_largest"]
 
 
-@pytest.mark.parametrize("runner", ["torch", "onnxruntime"])
-def test_the_models_limit_ends_the_sweep_and_not_the_job(tmp_path, runner):
-    report = job(tmp_path, BERT, case(runner, duration_s=3.0))  # ends long before
+@pytest.mark.parametrize(("runner", "duration_s"), [("torch", 3.0), ("onnxruntime", 15.0)])
+def test_the_models_limit_ends_the_sweep_and_not_the_job(tmp_path, runner, duration_s):
+    report = job(tmp_path, BERT, case(runner, duration_s=duration_s))  # ends long before
     assert [outcome.status for outcome in report.outcomes] == ["done"], report.outcomes
     assert sizes_with(report, "latency_p50") == [32, 64]
     assert sizes_with(report, "host_peak_memory") == [32, 64]
@@ -109,12 +123,45 @@ def test_the_memorys_end_is_told(tmp_path):
     assert "32 pixels" in remark.sentence
 
 
-def test_the_times_end_is_told(tmp_path):
-    report = job(tmp_path, ENTRY, case(duration_s=0.5), SLOW)
+@pytest.mark.parametrize(("runner", "duration_s"), [("torch", 1.0), ("onnxruntime", 15.0)])
+def test_a_size_that_kills_its_process_leaves_the_job_alone(tmp_path, runner, duration_s):
+    text = KILLED.replace("JOB", str(os.getpid()))
+    report = job(tmp_path, ENTRY, case(runner, duration_s=duration_s), text)
+    assert [outcome.status for outcome in report.outcomes] == ["done"], report.outcomes
     assert largest(report) == [16]
+    (remark,) = [remark for remark in report.remarks if remark.code == "out-of-memory"]
+    assert "32 pixels" in remark.sentence
+
+
+def test_the_times_end_is_told_and_is_no_result(tmp_path):
+    report = job(tmp_path, ENTRY, case(duration_s=0.5), SLOW)
+    assert sizes_with(report, "latency_p50") == [8, 16]
+    assert largest(report) == []
     (remark,) = [remark for remark in report.remarks if remark.code == "time-limit"]
     assert "32 pixels" in remark.sentence
     assert "measure longer" in remark.sentence
+
+
+def test_the_export_of_a_size_is_charged(tmp_path):
+    one = case("onnxruntime", duration_s=0.2, largest_size=32)  # an export takes longer
+    report = job(tmp_path, ENTRY, one, HEAD.replace("BODY", "pass"))
+    assert sizes_with(report, "latency_p50") == [8, 16], "what was exported is measured"
+    assert largest(report) == []
+    (remark,) = [remark for remark in report.remarks if remark.code == "time-limit"]
+    assert "before 32 pixels" in remark.sentence
+    assert "what was made for them" in remark.sentence
+
+
+def test_the_memory_is_the_same_where_the_process_cannot_fork(tmp_path):
+    assets = Assets(BERT, tmp_path, "fp32", "cpu", 1)
+    with FORK_SAFETY.importing():
+        model = model_load(BERT, tmp_path, "fp32")
+    assets = replace(assets, example=model_try(model, "tiny-bert"))
+    found = {}
+    for forkable in (True, False):
+        findings = sweep_measure(Bench(case=case(size=64), assets=assets, forkable=forkable))
+        (found[forkable],) = [one.value for one in findings.measurements if one.metric == "host_peak_memory"]
+    assert abs(found[True] - found[False]) < metric_get("host_peak_memory").grain
 
 
 def test_a_file_has_the_sizes_it_was_made_with(tmp_path):
@@ -143,6 +190,7 @@ def test_the_sizes():
             "out-of-memory",
         ),
         (MeasureError("the child process that measured ended with exit code -9, without"), "out-of-memory"),
+        (RuntimeError("Available memory of 9 is smaller than requested bytes of 99"), "out-of-memory"),
         (MemoryError(), "out-of-memory"),
         (ModelError("m: forward raised IndexError: index out of range in self"), "model-limit"),
         (ExportError("the model does not export to ONNX"), "model-limit"),

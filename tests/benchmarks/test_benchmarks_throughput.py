@@ -1,13 +1,16 @@
 """Offline throughput: one batch, the knee over several, the memory's end, the cost."""
 
 import time
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from benchmarks.cases import Case, ModelSource
 from benchmarks.errors import CannotCapture, ModelError
+from benchmarks.gauge import Gauge
 from benchmarks.runners.base import Assets, Runner
 from benchmarks.session import measure
 from benchmarks.suites.base import Bench
@@ -66,7 +69,9 @@ def test_the_knee_is_found_in_turns():
     """Up to 8 rows cost the same; from there on each costs a quarter of a millisecond."""
     runner = Spinning({batch: 0.00025 * max(8, batch) for batch in (1, 2, 4, 8, 16, 32)})
     table, remarks = found(runner, largest_batch=32)
-    assert runner.bound == [1, 2, 4, 8, 16, 32] * 5, "each pass goes through all batches"
+    # each pass goes through all batches, forth and back; the one where it turns round stays bound
+    forth, back = [2, 4, 8, 16, 32], [16, 8, 4, 2, 1]
+    assert runner.bound == [1, *forth, *back, *forth, *back, *forth]
     top = "b1,largest_batch=32"
     assert table[top, "best_batch"].value == 8
     assert table[top, "best_batch"].ci_low <= 8 <= table[top, "best_batch"].ci_high
@@ -76,6 +81,161 @@ def test_the_knee_is_found_in_turns():
     assert rates[8] == pytest.approx(4000, rel=0.2)
     assert table[top, "throughput_best"].value == max(rates.values())
     assert not remarks
+
+
+def test_all_batches_together_take_the_duration():
+    runner = Spinning({batch: 0.0002 * batch for batch in (1, 2, 4, 8, 16, 32)})
+    begun = time.perf_counter()
+    table, _ = found(runner, duration_s=1.0, largest_batch=32)
+    # on busy cores twice, for disturbed calls are measured again
+    assert 0.9 < time.perf_counter() - begun < 3.0
+    assert table["b1", "throughput"].n >= 5 * 5
+
+
+def test_where_binding_costs_more_than_measuring_there_are_fewer_passes():
+    class Binding(Spinning):
+        def bind(self, batch: int) -> None:
+            time.sleep(0.1)
+            super().bind(batch)
+
+    runner = Binding({1: 0.001, 2: 0.001, 4: 0.001})
+    table, _ = found(runner, duration_s=0.3, largest_batch=4)
+    assert runner.bound == [1, 2, 4, 2, 1, 2, 4]
+    assert table["b1,largest_batch=4", "throughput_best"].n == 3
+
+
+class Device:
+    """A GPU of a virtual time with its host's clock: a queue that works while the host goes on.
+
+    Only what CUDA does is stood in for: events, streams and launches.
+    """
+
+    def __init__(self, launch_s: float, work_s: float) -> None:
+        self.launch_s, self.work_s, self.slow = launch_s, work_s, 1.0
+        self.now = self.idle_at = 0.0
+
+    def perf_counter(self) -> float:
+        self.now += 1e-7
+        return self.now
+
+    def work(self, seconds: float) -> None:
+        self.idle_at = max(self.now, self.idle_at) + seconds
+
+    def submit(self) -> None:
+        self.now += self.launch_s
+        self.work(self.work_s * self.slow)
+
+    def event(self, **_) -> SimpleNamespace:
+        event = SimpleNamespace(at=0.0)
+
+        def record(_stream) -> None:
+            self.now += 1e-6
+            event.at = max(self.now, self.idle_at)
+
+        def synchronize() -> None:
+            self.now = max(self.now, event.at)
+
+        event.record, event.synchronize = record, synchronize
+        event.query = lambda: event.at <= self.now
+        event.elapsed_time = lambda last: (last.at - event.at) * 1e3
+        return event
+
+
+@pytest.fixture
+def device(monkeypatch):
+    import torch
+
+    made = Device(launch_s=1e-5, work_s=5e-4)
+    monkeypatch.setattr(torch.cuda, "Event", made.event)
+    monkeypatch.setattr(torch.cuda, "stream", lambda _stream: nullcontext())
+    monkeypatch.setattr(torch.cuda, "_sleep", lambda cycles: made.work(cycles * 5e-10))
+    for module in ("gpu.events", "gpu.timing", "suites.throughput"):
+        monkeypatch.setattr(f"benchmarks.{module}.time", made)
+    return made
+
+
+class OnDevice(Spinning):
+    """Runs on the device; a batch takes the same time whatever it is."""
+
+    stream = object()
+
+    def __init__(self, device: Device) -> None:
+        super().__init__({1: 0.0, 2: 0.0, 4: 0.0})
+        self.device = device
+
+    def capture(self) -> None: ...
+
+    def submit(self) -> None:
+        self.device.submit()
+
+
+class Holding(Gauge):
+    """Tells of heat in some of its readings, and notes whether the device had work meanwhile."""
+
+    def __init__(self, device: Device, held: range, takes_s: float = 0.004) -> None:
+        self.device, self.held, self.takes_s, self.busy = device, held, takes_s, []
+
+    def read(self) -> dict[str, float | None]:
+        self.device.now += self.takes_s
+        self.busy.append(self.device.idle_at > self.device.now)
+        told = 0x40 if len(self.busy) in self.held else 0
+        self.device.slow = 2.0 if len(self.busy) + 1 in self.held else 1.0
+        return {"throttle": told}
+
+
+def on_device(device: Device, gauge: Gauge, duration_s: float = 1.0, **options):
+    case = Case(model="m", runner="torch", suite="throughput", duration_s=duration_s, options=options)
+    findings = throughput_measure(Bench(case, ASSETS, runner=OnDevice(device), gauge=gauge))
+    return findings, {(one.case.shape, one.metric): one for one in findings.measurements}
+
+
+def test_on_a_gpu_the_gauge_is_read_beside_work_and_what_was_held_back_left_out(device):
+    gauge = Holding(device, range(3, 8))
+    findings, table = on_device(device, gauge)
+    assert len(gauge.busy) >= 15
+    assert all(gauge.busy)
+    rate = table["b1", "throughput"]
+    # the few pairs in flight when the GPU slows or recovers are told with the time before
+    assert np.quantile(rate.samples, (0.1, 0.9)) == pytest.approx((2000, 2000), rel=0.01)
+    (remark,) = [one for one in findings.remarks if one.code == "held-back"]
+    assert "left out" in remark.sentence
+    assert not remark.unstable
+
+
+def test_a_reading_that_lets_the_gpu_idle_leaves_out_what_follows(device):
+    """Of launches that the host takes 0.3 ms for and the GPU 0.5, the first after a pause seem longer."""
+    device.launch_s = 3e-4
+    _, table = on_device(device, Holding(device, range(0), takes_s=0.1))
+    assert table["b1", "throughput"].samples == pytest.approx([2000] * table["b1", "throughput"].n, rel=0.001)
+
+
+def test_a_gpu_held_back_all_the_time_is_doubtful(device):
+    findings, table = on_device(device, Holding(device, range(10_000)))
+    assert table["b1", "throughput"].n >= 10
+    assert [one.unstable for one in findings.remarks if one.code == "held-back"] == [True]
+
+
+def test_the_knee_on_a_gpu_takes_the_duration_too(device):
+    findings, table = on_device(device, Holding(device, range(0)), duration_s=3.0, largest_batch=4)
+    assert device.now < 2 * 3.0
+    rates = [one.value for (_, metric), one in table.items() if metric == "throughput"]
+    assert rates == pytest.approx([2000, 4000, 8000], rel=0.001)
+    assert not [one for one in findings.remarks if one.code == "held-back"]
+
+
+def test_a_launch_shorter_than_the_hosts_turn_is_timed_behind_a_spin(device, monkeypatch):
+    """The host needs 30 µs for a launch of 5 µs: without a lead they lie between the events."""
+    from benchmarks.gauge import NO_GAUGE
+    from benchmarks.gpu.events import launches_time
+    from benchmarks.gpu.timing import gpu_time
+
+    device.launch_s, device.work_s = 3e-5, 5e-6
+    runner = OnDevice(device)
+    starved = launches_time(runner.submit, runner.stream, pairs=50, per_pair=1)
+    assert np.median(starved) > 30e-6
+    monkeypatch.setattr("benchmarks.gpu.timing.cold_launches_time", lambda *_, **__: np.ones(1))  # a real L2
+    timing = gpu_time(runner, 0.2, NO_GAUGE)
+    assert timing.single == pytest.approx([5e-6] * timing.single.size, rel=0.01)
 
 
 def test_the_memorys_end_is_an_end_not_a_failure():

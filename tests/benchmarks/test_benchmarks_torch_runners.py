@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from benchmarks.cases import ModelSource
-from benchmarks.errors import CannotCapture, CannotRun
+from benchmarks.errors import CannotCapture, CannotRun, ModelError
 from benchmarks.runners.base import Assets
 from benchmarks.runners.table import runner_open
 
@@ -60,3 +60,54 @@ def test_runner_without_a_gpu_has_no_stream_and_says_why_it_cannot_capture(asset
 def test_precision_that_torch_cannot_run_is_refused_in_words(assets, precision, words):
     with pytest.raises(CannotRun, match=words), runner_open("torch", assets(precision)):
         pass
+
+
+NESTED = """
+import torch
+
+class Nested(torch.nn.Module):
+    def forward(self, rows):
+        return {"scores": rows * 2, "state": (rows + 1, [rows - 1])}
+
+def build():
+    return Nested(), torch.ones(2, 4)
+
+class Nothing(torch.nn.Module):
+    def forward(self, rows):
+        return "done"
+
+def build_nothing():
+    return Nothing(), torch.ones(2, 4)
+"""
+
+
+def test_every_tensor_is_an_output_however_nested(tmp_path):
+    (tmp_path / "nested.py").write_text(NESTED)
+    source = ModelSource(kind="entry", ref="nested.py:build")
+    with runner_open("torch", Assets(source, tmp_path, "fp32", "cpu", 1)) as runner:
+        runner.bind(1)
+        runner.infer()
+        assert [float(array[0, 0]) for array in runner.outputs()] == [2, 2, 0]
+
+
+def test_a_module_that_returns_no_tensor_is_told(tmp_path):
+    (tmp_path / "nested.py").write_text(NESTED)
+    source = ModelSource(kind="entry", ref="nested.py:build_nothing")
+    with runner_open("torch", Assets(source, tmp_path, "fp32", "cpu", 1)) as runner:
+        runner.bind(1)
+        runner.infer()
+        with pytest.raises(ModelError, match="no tensor but str"):
+            runner.outputs()
+
+
+def test_a_closed_runner_leaves_the_process_as_it_was(assets):
+    torch.set_num_threads(2)
+    torch.backends.cudnn.allow_tf32 = True
+    try:
+        with runner_open("torch", assets()):
+            assert torch.get_num_threads() == 1
+            assert not torch.backends.cudnn.allow_tf32
+        assert torch.get_num_threads() == 2
+        assert torch.backends.cudnn.allow_tf32
+    finally:
+        torch.set_num_threads(1)

@@ -33,6 +33,8 @@ def table_print(reports):
     for report in reports:
         for one in report["measurements"]:
             case = Case.model_validate(one["case"])
+            if case.options:  # a point of another suite
+                continue
             rows[(case.model, case.runner, case.precision, case.batch)][one["metric"]] = one["value"]
         for outcome in report["outcomes"]:
             case = Case.model_validate(outcome["case"])

@@ -33,7 +33,7 @@ def test_the_canary_is_quiet():
 
 
 def test_the_canary_takes_the_time_of_its_work():
-    """Ten products of 2,048 x 2,048 in fp16 take no less than the fastest tensor cores need for them."""
+    """Fifty products of 512 x 512 in fp16 take no less than the fastest tensor cores need for them."""
     from benchmarks.canary import canary_time
     from benchmarks.gpu.canary import PRODUCTS, WIDTH
 

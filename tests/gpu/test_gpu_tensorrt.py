@@ -27,6 +27,7 @@ pytestmark = [
 
 VERSION = (10, 16, 1, 11)
 WIDTH, LARGEST = 8, 4
+BATCHES = (1, 2, LARGEST)  # of the engine's profiles
 REFUSAL = "not compatible, expecting library version 10.16.1.11 got 10.16.1.12, please rebuild."
 
 
@@ -42,6 +43,7 @@ class Library:
     __version__ = ".".join(map(str, VERSION))
     TensorIOMode = SimpleNamespace(INPUT=0, OUTPUT=1)
     LayerInformationFormat = SimpleNamespace(JSON=1)
+    ExecutionContextAllocationStrategy = SimpleNamespace(ON_PROFILE_CHANGE=1)
 
     class ILogger:
         pass
@@ -50,7 +52,7 @@ class Library:
         pass
 
     def __init__(self):
-        self.calls, self.freed = [], []
+        self.calls, self.freed, self.profiles = [], [], []
         self.refittable, self.capturable, self.refusing = True, True, False
         self.Runtime = lambda logger: Runtime(self, logger)
         self.Refitter = lambda engine, logger: Refitter(self, engine)
@@ -72,7 +74,7 @@ class Runtime:
 
 
 class Engine:
-    num_io_tensors, num_layers, device_memory_size_v2 = 2, 1, 4096
+    num_io_tensors, num_layers, num_optimization_profiles = 2, 1, len(BATCHES)
 
     def __init__(self, library, weight):
         self.library, self.weight = library, torch.full((1,), weight, device="cuda")
@@ -91,9 +93,13 @@ class Engine:
         return (-1, WIDTH)
 
     def get_tensor_profile_shape(self, name, profile):
-        return [(1, WIDTH), (LARGEST, WIDTH), (LARGEST, WIDTH)]
+        return [(1, WIDTH), (BATCHES[profile], WIDTH), (BATCHES[profile], WIDTH)]
 
-    def create_execution_context(self):
+    def get_device_memory_size_for_profile_v2(self, profile):
+        return 4096 * BATCHES[profile]
+
+    def create_execution_context(self, strategy):
+        assert strategy == self.library.ExecutionContextAllocationStrategy.ON_PROFILE_CHANGE
         self.library.calls.append("context")
         return Context(self.library, self.weight)
 
@@ -109,10 +115,16 @@ class Context:
 
     def __init__(self, library, weight):
         self.library, self.weight, self.shape, self.at = library, weight, None, {}
+        self.active_optimization_profile = 0
+
+    def set_optimization_profile_async(self, profile, handle):
+        self.active_optimization_profile, self.shape = profile, None
+        self.library.profiles.append(profile)
+        return True
 
     def set_input_shape(self, name, shape):
         self.shape = shape
-        return shape[0] <= LARGEST
+        return shape[0] <= BATCHES[self.active_optimization_profile]
 
     def get_tensor_shape(self, name):
         return self.shape
@@ -207,7 +219,10 @@ def test_an_execution_reads_and_writes_torchs_buffers(library, assets):
             (rows,) = runner.outputs()
             wanted = assets.example[0][np.arange(batch) % 2] * 3
             assert np.array_equal(rows, wanted)
+        assert library.profiles == [2, 0]  # 3 rows fit into that of 4, 1 row has its own
         assert runner.memory() == {"engine_context": 4096}
+        runner.bind(2)
+        assert runner.memory() == {"engine_context": 2 * 4096}
         assert runner.layer_count() == 1
         with pytest.raises(MeasureError, match=rf"\({LARGEST}, {WIDTH}\), not \(5, {WIDTH}\)"):
             runner.bind(5)

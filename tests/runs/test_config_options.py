@@ -63,6 +63,12 @@ def test_a_runners_option_goes_to_its_cases_alone():
     }  # fmt: skip
 
 
+def test_a_default_that_is_written_down_begins_no_series():
+    text = ONE + 'suites = ["server"]\n[models.cnn.options.server]\nmax_batch = [1, 4]\ngraph = true\n'
+    (group,) = parsed(text).groups()
+    assert {case.shape for case in group.cases} == {"b1", "b1,max_batch=4"}
+
+
 def test_what_is_not_of_a_batch_is_measured_at_the_first():
     suites = ", ".join(f'"{suite}"' for suite in SUITES if suite != "evaluate")
     groups = parsed(
@@ -114,6 +120,14 @@ MISTAKES = [
     (
         "[defaults.options.sweep]\nqps = 1\n" + ONE,
         "line 2, defaults.options.sweep.qps: option qps says nothing to suite sweep; it belongs to server",
+    ),
+    (
+        "[defaults.options.latency]\nrebuilds = 3\n" + ONE,
+        "options.latency.rebuilds: option rebuilds says nothing to suite latency; it belongs to build",
+    ),
+    (
+        ONE + 'suites = ["build"]\n[models.cnn.options.build]\nrebuilds = 3\n',
+        "option rebuilds says nothing to the model's runners: torch, onnxruntime",
     ),
     (
         "[defaults.options.server]\nqps = 1\n" + ONE,

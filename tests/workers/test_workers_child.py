@@ -12,6 +12,8 @@ import pytest
 from child_runs import Runs
 from site_standin import alive, alive_pid, wait_until
 
+from workers.child import ChildLog
+
 
 def test_a_child_sees_no_secret_and_no_foreign_descriptor(
     runs: Runs, monkeypatch: pytest.MonkeyPatch
@@ -108,6 +110,16 @@ def test_a_long_log_keeps_its_beginning_and_its_end(runs: Runs) -> None:
     assert "the log is cut here" in runs.log
     assert runs.log.endswith("the last line\n")
     assert len(runs.log) < 80_000
+
+
+def test_a_log_that_just_reaches_its_limit_is_cut_by_the_next_byte(tmp_path) -> None:
+    log = ChildLog(tmp_path / "log", limit=4)
+    for data in (b"full", b"more"):
+        log.write(data)
+    log.close()
+    kept = (tmp_path / "log").read_bytes()
+    assert kept.startswith(b"full\n[the log is cut here")
+    assert kept.endswith(b"fullmore")
 
 
 def test_a_daemon_that_a_child_leaves_behind_is_ended_with_it(runs: Runs) -> None:

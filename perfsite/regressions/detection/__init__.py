@@ -1,5 +1,23 @@
 """Pure detection: numbers in, a judgement with its evidence out.  No database, clock or settings."""
 
+from perfsite.regressions.detection.confirming import Budget, Confirmation
+from perfsite.regressions.detection.full import Change, changes_find
+from perfsite.regressions.detection.online import OnlineScreen, changes_told
+from perfsite.regressions.detection.personas import EAGER, STRICT, Persona, Told
 from perfsite.regressions.detection.screening import DETECTOR, Screening, screen
 
-__all__ = ["DETECTOR", "Screening", "screen"]
+__all__ = [
+    "DETECTOR",
+    "EAGER",
+    "STRICT",
+    "Budget",
+    "Change",
+    "Confirmation",
+    "OnlineScreen",
+    "Persona",
+    "Screening",
+    "Told",
+    "changes_find",
+    "changes_told",
+    "screen",
+]

@@ -1,0 +1,156 @@
+"""A line of a series in, a line of its changes out."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from perfsite.regressions.detection import (
+    EAGER,
+    Budget,
+    Confirmation,
+    OnlineScreen,
+    Told,
+    changes_find,
+    changes_told,
+)
+from perfsite.regressions.replay.asking import Write, pairs_ask
+from perfsite.regressions.replay.lines import LineError, Series, Source, series_read
+from perfsite.regressions.replay.score import Tally, changes_score
+
+Changes = list[dict[str, object]]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to replay; `relevant` is relative, `grain` in the values' unit, `pairs` the most per suspicion."""
+
+    online: bool = False
+    confirm: bool = False
+    score: bool = False
+    relevant: float = 0.01
+    grain: float = 0.0
+    pairs: int = 20
+
+
+def replay(lines: Iterator[bytes], write: Write, complain: Callable[[str], None], options: Options) -> bool:
+    """Replay every line; whether all of them could be used.  `complain` hears of those that could not."""
+    work = _Work(Source(lines), write, complain, options)
+    while (text := work.source.next()) is not None:
+        if text.strip():
+            work.line(text)
+    if options.score:
+        write({"score": score_row(work.tally, options)})
+    return not work.bad
+
+
+class _Work:
+    """What goes through one replay."""
+
+    def __init__(
+        self, source: Source, write: Write, complain: Callable[[str], None], options: Options
+    ) -> None:
+        self.source, self.write, self.options = source, write, options
+        self.tally, self.bad, self._complain = Tally(), 0, complain
+
+    def line(self, text: bytes) -> None:
+        """Answer one line, or say why it cannot be."""
+        number = self.source.number
+        try:
+            series = series_read(text, labelled=self.options.score)
+            changes, runs = self.changes(series)
+        except LineError as error:
+            self.complain(f"line {number}: {error}")
+            return
+        self.write({"name": series.name, "changes": changes})
+        if self.options.score:
+            self.tally.add(series_score(series, changes, runs))
+
+    def complain(self, sentence: str) -> None:
+        """Tell of a line that is bad."""
+        self.bad += 1
+        self._complain(sentence)
+
+    def changes(self, series: Series) -> tuple[Changes, int]:
+        """The changes of one series, and the runs that were asked for."""
+        options = self.options
+        if not options.online:
+            found = changes_find(series.values, relevant=options.relevant, grain=options.grain)
+            return [change_row(series, one.index, one.before, one.after, one.relative) for one in found], 0
+        if options.confirm:
+            return self.confirmed(series)
+        screen = OnlineScreen(relevant=options.relevant, grain=options.grain)
+        return [told_row(series, told) for told in changes_told(series.values, screen)], 0
+
+    def confirmed(self, series: Series) -> tuple[Changes, int]:
+        """The suspicions that pairs confirmed, and the runs they took."""
+        screen = OnlineScreen(EAGER, relevant=self.options.relevant, grain=self.options.grain)
+        changes: Changes = []
+        runs = 0
+        for value in series.values:
+            suspicion = screen.append(value)
+            if suspicion is None:
+                continue
+            confirmation = Confirmation(
+                suspicion,
+                better="lower" if series.lower_is_better else "higher",
+                relevant=self.options.relevant,
+                grain=self.options.grain,
+                budget=Budget(most=self.options.pairs),
+            )
+            pairs_ask(confirmation, series, self.source, self.write, self.complain)
+            runs += 2 * len(confirmation.a)
+            told = screen.settle(suspicion, changed=confirmation.is_change)
+            if told:
+                changes.append(told_row(series, told))
+        return changes, runs
+
+
+def change_row(series: Series, index: int, before: float, after: float, relative: float) -> dict[str, object]:
+    """A change as it is written; `index` counts measured builds, the row all of them."""
+    worse = (relative > 0) == series.lower_is_better
+    return {
+        "index": series.builds[index],
+        "direction": "regressed" if worse else "improved",
+        "before": before,
+        "after": after,
+        "relative": relative,
+    }
+
+
+def told_row(series: Series, told: Told) -> dict[str, object]:
+    """A change that was told online."""
+    row = change_row(series, told.index, told.before, told.after, told.relative)
+    return {**row, "detected_at": series.builds[told.detected_at]}
+
+
+def series_score(series: Series, changes: Changes, runs: int) -> Tally:
+    """The score of one series; a label on a gap stands for the next measured build."""
+    measured = series.builds
+    places = [bisect_left(measured, label) for label in series.labels or ()]
+    starts = sorted({measured[place] for place in places if place < len(measured)})
+    last = series.length - 1
+    told = [(int(str(row["index"])), int(str(row.get("detected_at", last)))) for row in changes]
+    tally = changes_score([(start, start) for start in starts], told, series.length)
+    tally.runs = runs
+    return tally
+
+
+def score_row(tally: Tally, options: Options) -> dict[str, object]:
+    """The score as it is written; None where there is nothing to divide by."""
+    row: dict[str, object] = {
+        "points": tally.builds,
+        "labels": tally.events,
+        "told": tally.told,
+        "precision": tally.precision,
+        "recall": tally.recall,
+        "f1": tally.f1,
+        "false_per_1000": tally.false_rate,
+        "misplaced_or_doubled": tally.astray,
+    }
+    if options.online:
+        row |= {"delay_median": tally.delay(0.5), "delay_p90": tally.delay(0.9), "within_5": tally.soon}
+    if options.confirm:
+        row |= {"runs_per_point": tally.runs / tally.builds if tally.builds else None}
+    return row

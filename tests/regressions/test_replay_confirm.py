@@ -1,0 +1,91 @@
+"""`manage.py replay --online --confirm` against a simulator, over pipes."""
+
+import json
+import subprocess
+
+import numpy as np
+import pytest
+
+from tests.regressions.detection_loom import Series, series_generate
+from tests.regressions.replaying import line, replay_home, step, told
+
+
+@pytest.fixture
+def command(tmp_path):
+    with replay_home(tmp_path) as start:
+        yield start
+
+
+class Simulator:
+    """Answers asks with fresh pairs of a series whose truth is known."""
+
+    def __init__(self, process: subprocess.Popen, seed: int = 1):
+        self.process, self.rng, self.asked = process, np.random.default_rng(seed), []
+
+    def replayed(self, series: Series) -> list[dict]:
+        """The changes of one series, its asks answered."""
+        self.send(line(series.name, series.values.tolist()))
+        while True:
+            row = json.loads(self.process.stdout.readline())
+            if "ask" not in row:
+                assert row["name"] == series.name
+                return row["changes"]
+            ask = row["ask"]
+            assert ask["name"] == series.name
+            self.asked.append(ask)
+            levels = series.level[[ask["a"], ask["b"]]][:, None]
+            pairs = levels * np.exp(series.short * self.rng.standard_normal((2, ask["pairs"])))
+            self.send(json.dumps({"a": pairs[0].tolist(), "b": pairs[1].tolist()}) + "\n")
+
+    def send(self, text: str):
+        self.process.stdin.write(text)
+        self.process.stdin.flush()
+
+
+def test_pairs_are_asked_over_pipes_until_they_decide(command):
+    process = command("--online", "--confirm", "--pairs", "12")
+    simulator = Simulator(process)
+    right = wrong = events = builds = 0
+    for seed in range(1, 37):
+        series = series_generate(seed)
+        before = len(simulator.asked)
+        for change in simulator.replayed(series):
+            near = any(a - 2 <= change["index"] <= b + 2 for a, b in series.events)
+            right, wrong = right + near, wrong + (not near)
+        events, builds = events + len(series.events), builds + len(series.values)
+        spent: dict[tuple[int, int], int] = {}
+        for ask in simulator.asked[before:]:
+            assert 0 <= ask["a"] < ask["b"] < len(series.values)
+            spent[ask["a"], ask["b"]] = spent.get((ask["a"], ask["b"]), 0) + ask["pairs"]
+    assert told(process, "") == ([], "", 0)
+    assert right / events > 0.6
+    assert wrong / (right + wrong) < 0.2
+    assert 2 * sum(ask["pairs"] for ask in simulator.asked) / builds < 0.35
+
+
+def test_pairs_that_show_nothing_refute_and_pairs_that_show_it_confirm(command):
+    text = line("a", step(seed=2))
+    quiet = json.dumps({"a": [5.0, 5.01, 4.99], "b": [5.01, 4.99, 5.0]}) + "\n"
+    rows, _, status = told(command("--online", "--confirm"), text + quiet * 30)
+    assert rows[0]["ask"]["a"] == 59
+    assert rows[0]["ask"]["b"] >= 60
+    # answers that no ask awaited are read as series, and refused
+    assert ({"name": "a", "changes": []} in rows, status) == (True, 1)
+    clear = json.dumps({"a": [5.0, 5.01, 4.99, 5.0, 5.01], "b": [5.51, 5.49, 5.5, 5.52, 5.5]}) + "\n"
+    rows, err, status = told(command("--online", "--confirm"), text + clear)
+    assert (status, err) == (0, "")
+    (change,) = rows[-1]["changes"]
+    assert (change["index"], change["direction"]) == (60, "regressed")
+    assert change["detected_at"] <= 62
+
+
+def test_a_bad_answer_ends_the_question_and_the_end_of_input_ends_the_series(command):
+    rows, err, status = told(
+        command("--online", "--confirm"), line("a", step(seed=2)[:63]) + '{"a": [1]}\n' * 9
+    )
+    assert "line 2, the answer about 'a'" in err
+    assert status == 1
+    assert {"name": "a", "changes": []} in rows
+    rows, err, status = told(command("--online", "--confirm"), line("a", step(seed=2)))
+    assert "standard input ended while pairs of builds 59 and" in err
+    assert ("ask" in rows[-1], status) == (True, 1)
