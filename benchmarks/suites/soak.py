@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from benchmarks.cases import Case
 from benchmarks.errors import CannotRun, MeasureError
 from benchmarks.isolation import isolated
 from benchmarks.leaks.course import Course, SegmentEnd, segment_next, segment_s
@@ -26,7 +25,6 @@ from benchmarks.leaks.summary import course_summarize
 from benchmarks.leaks.telling import soak_tell
 from benchmarks.suites.base import Bench, Findings
 
-LONGEST_S = 43200.0  # a case may last 12 hours
 WATCH_S = 0.25  # between two looks at a running segment
 GRACE_S = 10.0  # for the iteration that runs when a stop is asked
 HUNG_S = 600.0  # without a reading
@@ -61,11 +59,6 @@ def course_of(bench: Bench) -> Course:
     return Course.open(bench.workdir, key, bench.case.duration_s)
 
 
-def _longest(case: Case) -> float:
-    """Seconds that the whole soak may last: whoever runs it in pieces tells each but its own end."""
-    return LONGEST_S if case.option("segment_s") else case.duration_s
-
-
 def _segment_run(bench: Bench, course: Course, left: float) -> bool:
     """Run the next segment to its end; False when the soak ends with it."""
     path = course.next_path()
@@ -73,7 +66,7 @@ def _segment_run(bench: Bench, course: Course, left: float) -> bool:
         path=path,
         stop=course.stop_path,
         seconds=segment_next(bench.case, left),
-        most_records=records_most(math.ceil(_longest(bench.case) / segment_s(bench.case))),
+        most_records=records_most(math.ceil(bench.case.duration_s / segment_s(bench.case))),
     )
     watch = _Watch(bench, course, plan)
     try:

@@ -102,7 +102,7 @@ def test_a_leak_below_onnxruntime_is_found(tmp_path, monkeypatch):
         infer(self)
 
     monkeypatch.setattr(OnnxRuntimeRunner, "infer", leaking)
-    report = soak(tmp_path, ModelSource(kind="catalogue", ref="tiny-cnn"), runner="onnxruntime")
+    report = soak(tmp_path, ModelSource(kind="catalogue", ref="tiny-cnn"), runner="onnxruntime", duration_s=6)
     assert metrics(report)["leak_host_heap"] == pytest.approx(KIB, rel=0.1)
     assert "leak-host_heap" in remarks(report)
 

@@ -14,11 +14,11 @@ import numpy as np
 
 from perfsite.regressions.detection import OnlineScreen, changes_find, changes_told
 from perfsite.regressions.replay.score import Tally, changes_score
-from tests.regressions import detection_loom, detection_quarry
+from tests.regressions import detection_kiln, detection_loom, detection_quarry
 from tests.regressions.detection_pairs import online_with_pairs
 
-GENERATORS = {"loom": detection_loom, "quarry": detection_quarry}
-FIRST_REPORTING = {"loom": 100_001, "quarry": 200_001}
+GENERATORS = {"loom": detection_loom, "quarry": detection_quarry, "kiln": detection_kiln}
+FIRST_REPORTING = {"loom": 100_001, "quarry": 200_001, "kiln": 300_001}
 PERSONAS = ("full pass", "strict", "with runs")
 
 # scored by others on another set of nine kinds of noise, so only roughly comparable
@@ -68,14 +68,14 @@ def row(name: str, tally: Tally) -> str:
     numbers = (*shares, tally.delay(0.5), tally.delay(0.9))
     f1, precision, caught, soon, false, astray, half, most = (n if n is not None else np.nan for n in numbers)
     return (
-        f"{name:12} {f1:5.2f} {precision:5.2f} {caught:6.2f} {soon:5.2f} {false:7.2f} {astray:6.2f} "
+        f"{name:14} {f1:5.2f} {precision:5.2f} {caught:6.2f} {soon:5.2f} {false:7.2f} {astray:6.2f} "
         f"{half:4.0f} {most:5.0f} {tally.runs / max(tally.builds, 1):5.2f} {tally.events:6}"
     )
 
 
 def table_print(name: str, seeds: range) -> None:
     """The table of one generator."""
-    print(f"\n{name}, seeds {seeds.start} to {seeds.stop - 1}\n{'':12} {COLUMNS}")
+    print(f"\n{name}, seeds {seeds.start} to {seeds.stop - 1}\n{'':14} {COLUMNS}")
     for persona, kinds in scores(name, seeds).items():
         print(f"{persona}:")
         for kind, tally in sorted(kinds.items()):
