@@ -50,3 +50,14 @@ def test_shapes_are_shown_as_words(client, world):
     page = client.get(reverse("trends", args=[world[0].project.slug])).content.decode()
     assert "batch 1, qps 50" in page
     assert "batch and options" in page.lower()
+
+
+def test_what_only_describes_is_folded_away_unless_it_is_asked_for(client, world):
+    url = reverse("trends", args=[world[0].project.slug])
+    judged, described = client.get(url).content.decode().split("<details", 1)
+    assert "Latency p50" in judged
+    assert "CPU utilisation" not in judged.partition('id="trend-list"')[2]
+    assert "CPU utilisation" in described
+    assert not described.startswith(" open")
+    asked = client.get(url, {"metric": "cpu_utilisation"}).content.decode()
+    assert asked.partition("<details")[2].startswith(" open")
