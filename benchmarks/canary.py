@@ -43,25 +43,29 @@ def _reading(
     return CanaryReading(when=when, clock=clock, seconds=float(np.median(seconds)), n=len(seconds))
 
 
-def canary_remarks(before: tuple[CanaryReading, ...], after: tuple[CanaryReading, ...]) -> list[Remark]:
-    """A doubt about every number of the job when the canary moved while it ran, or could not be timed."""
-    remarks = []
-    if len(before) != len(after):
-        sentence = (
-            f"the canary could not be timed {'before' if after else 'after'} the job: something had broken "
-            "the device or left it no memory; look at the cases that failed, and run this again"
-        )
-        remarks.append(Remark(code="canary-failed", sentence=sentence))
-    for first, last in zip(before, after, strict=False):
-        moved = last.seconds / first.seconds - 1
-        if first.clock == last.clock and abs(moved) > MOVED_SHARE[first.clock]:
-            sentence = (
-                f"the canary, a pinned computation on the {first.clock.upper()}, took {moved:+.0%} "
-                "after the job than before: the machine changed meanwhile; look for other work on it or "
-                "for heat, and run this again"
-            )
-            remarks.append(Remark(code="canary-moved", sentence=sentence))
-    return remarks
+def canary_remarks(readings: tuple[CanaryReading, ...]) -> list[Remark]:
+    """A doubt about every number of the job when the canary moved between its first and last reading."""
+    if len(readings) < 2 or readings[0].clock != readings[-1].clock:
+        return []
+    first, last = readings[0], readings[-1]
+    moved = last.seconds / first.seconds - 1
+    if abs(moved) <= MOVED_SHARE[first.clock]:
+        return []
+    sentence = (
+        f"the canary, a pinned computation on the {first.clock.upper()}, took {moved:+.0%} after the job "
+        "than before: the machine changed meanwhile; look for other work on it or for heat, and run this "
+        "again"
+    )
+    return [Remark(code="canary-moved", sentence=sentence)]
+
+
+def canary_failed(when: Literal["before", "after"], error: Exception) -> Remark:
+    """That the canary could not be timed, and why."""
+    sentence = (
+        f"the canary could not be timed {when} the job ({type(error).__name__}: {error}): something had "
+        "broken the device or left it no memory; look at the cases that failed, and run this again"
+    )
+    return Remark(code="canary-failed", sentence=sentence[:2000])
 
 
 def processor_samples(repeats: int) -> list[float]:

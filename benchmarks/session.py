@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from benchmarks.canary import canary_remarks, canary_time
+from benchmarks.canary import canary_failed, canary_remarks, canary_time
 from benchmarks.case_runner import WARM_WEIGHT, CaseRunner
 from benchmarks.cases import Case, ModelSource
 from benchmarks.collector import collector_settled
@@ -17,7 +17,7 @@ from benchmarks.isolation import isolated
 from benchmarks.prepare import EXPORT_WEIGHT, sources_prepare
 from benchmarks.prepared import ENGINE_WEIGHT, Prepared
 from benchmarks.progress import Journal, OnProgress
-from benchmarks.report import CanaryReading, Report
+from benchmarks.report import CanaryReading, Remark, Report
 
 GENERATOR = "benchmarks 1"
 
@@ -68,26 +68,29 @@ def measure(
     )
     results = CaseRunner(prepared, journal, price_per_hour)
     with collector_settled():
-        before = _canary_try(prepared, "before") if canary else ()
+        sung = [_canary_sing(prepared, "before")] if canary else []
         results.measure_all(cases)
-        after = _canary_try(prepared, "after") if canary else ()
-    results.remarks += canary_remarks(before, after)
+        sung += [_canary_sing(prepared, "after")] if canary else []
+    readings = tuple(one for one in sung if isinstance(one, CanaryReading))
+    results.remarks += [one for one in sung if isinstance(one, Remark)]
+    results.remarks += canary_remarks(readings)
     journal.finish()
-    return _report_make(source, model, precision, chosen, prepared, results, journal, (*before, *after))
+    return _report_make(source, model, precision, chosen, prepared, results, journal, readings)
 
 
-def _canary_try(prepared: Prepared, when: Literal["before", "after"]) -> tuple[CanaryReading, ...]:
-    """The canary, on a GPU in a child where that is possible; nothing where it fails.
+def _canary_sing(prepared: Prepared, when: Literal["before", "after"]) -> CanaryReading | Remark:
+    """The canary, on a GPU in a child where that is possible; where it fails, a remark that says so.
 
     CUDA started here would forbid the forks that make the memory suite cheap.
     """
     device = prepared.assets.device
     try:
         if device == "cuda" and prepared.forkable:
-            return (isolated(canary_time, device, when, method="fork"),)
-        return (canary_time(device, when),)
-    except Exception:  # a GPU that a case has broken: what was measured before must not be lost with it
-        return ()
+            reading: CanaryReading = isolated(canary_time, device, when, method="fork")
+            return reading
+        return canary_time(device, when)
+    except Exception as error:  # a GPU that a case has broken must not take what was measured with it
+        return canary_failed(when, error)
 
 
 def measure_block(

@@ -77,6 +77,33 @@ def _load_remarks(findings: Findings, load: Load, cores: int) -> None:
         )
 
 
+def held_back_remark(findings: Findings, dropped: int, pairs: int, *, kept: bool) -> None:
+    """How many of all blocks of launches fell into times in which the GPU was held back, if any did."""
+    if not kept:
+        findings.remark(
+            "held-back",
+            "the GPU was held back most of the time, too much to leave out; cool it or look at its power "
+            "supply, and run this again",
+            unstable=True,
+        )
+    elif dropped:
+        findings.remark(
+            "held-back",
+            f"the GPU was held back in {dropped} of {pairs} blocks of launches; those were left out and "
+            "measured again",
+        )
+
+
+def gpu_warm_up_remark(findings: Findings, *, stable: bool) -> None:
+    """Whether the GPU's time had settled before it was measured."""
+    if not stable:
+        findings.remark(
+            "gpu-warm-up",
+            "two blocks of launches never agreed within 0.1 % while the GPU warmed up: its clock still "
+            "moved; measure longer",
+        )
+
+
 def gauge_remarks(findings: Findings, gauge: Gauge) -> None:
     """What the GPU's own readings say against this case's numbers."""
     readings = [values for _, values in gauge.readings]

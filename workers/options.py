@@ -31,6 +31,29 @@ def options_read(arguments: Sequence[str], environment: Mapping[str, str]) -> Op
 
     Ends the process with a usage message (status 2) when something needed is missing.
     """
+    parser = _parser_make(environment)
+    given = parser.parse_args(arguments)
+    for name in ("site", "token"):
+        if not getattr(given, name):
+            parser.error(f"--{name} is missing (or PERFSITE_{name.upper()} in the environment)")
+    if not given.site.startswith(("http://", "https://")):
+        parser.error(f"--site must start with http:// or https://, not {given.site!r}")
+    return Options(
+        site=given.site,
+        token=given.token,
+        name=given.name,
+        device=given.device,
+        broker=given.broker or None,
+        work=Path(given.work or _default_work(environment)).expanduser().resolve(),
+        locks=Path(given.locks) if given.locks else None,
+        poll_s=given.poll,
+        preload=not given.no_preload,
+        price_per_hour=given.price,
+    )
+
+
+def _parser_make(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+    """Every option, with its variable of the environment as the default."""
     parser = argparse.ArgumentParser(
         prog="python -m workers",
         description="A Perfsite worker: claims jobs of one device from the site, measures, reports.",
@@ -84,24 +107,7 @@ def options_read(arguments: Sequence[str], environment: Mapping[str, str]) -> Op
         metavar="PER_HOUR",
         help="what the device costs an hour, in any currency: adds what things cost [PERFSITE_PRICE]",
     )
-    given = parser.parse_args(arguments)
-    for name in ("site", "token"):
-        if not getattr(given, name):
-            parser.error(f"--{name} is missing (or PERFSITE_{name.upper()} in the environment)")
-    if not given.site.startswith(("http://", "https://")):
-        parser.error(f"--site must start with http:// or https://, not {given.site!r}")
-    return Options(
-        site=given.site,
-        token=given.token,
-        name=given.name,
-        device=given.device,
-        broker=given.broker or None,
-        work=Path(given.work or _default_work(environment)).expanduser().resolve(),
-        locks=Path(given.locks) if given.locks else None,
-        poll_s=given.poll,
-        preload=not given.no_preload,
-        price_per_hour=given.price,
-    )
+    return parser
 
 
 def _price(text: str) -> float:

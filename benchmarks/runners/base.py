@@ -50,6 +50,7 @@ class Runner(ABC):
     """One way to run a model.  Entering loads it, leaving gives everything back."""
 
     name: ClassVar[str]
+    _stream: Any = None
 
     def __init__(self, assets: Assets) -> None:
         self.assets = assets
@@ -89,7 +90,7 @@ class Runner(ABC):
     @property
     def stream(self) -> Any | None:
         """The CUDA stream (torch's object) that `submit` enqueues on; None where there is no GPU."""
-        return None
+        return self._stream
 
     @property
     def captured(self) -> bool:
@@ -108,8 +109,10 @@ class Runner(ABC):
         """Begin one inference of the bound inputs; on a GPU it does not wait for it."""
         self.infer()
 
-    def wait(self) -> None:  # noqa: B027 - where infer waits by itself there is nothing to do
+    def wait(self) -> None:
         """Return when everything submitted is done."""
+        if self._stream is not None:
+            self._stream.synchronize()
 
     @abstractmethod
     def outputs(self) -> tuple[np.ndarray, ...]:

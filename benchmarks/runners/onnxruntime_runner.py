@@ -35,7 +35,6 @@ class OnnxRuntimeRunner(Runner):
         self._run_options: Any = None
         # on a GPU alone
         self._cuda: Any = None
-        self._stream: Any = None
         self._buffers: Any = None
         self._batch = 0
         self._captured = False
@@ -132,16 +131,6 @@ class OnnxRuntimeRunner(Runner):
     def submit(self) -> None:
         """Enqueue one run, or replay its graph; on the CPU, run it."""
         self._session.run_with_iobinding(self._binding, self._run_options)
-
-    def wait(self) -> None:
-        """Return when the stream is idle."""
-        if self._stream is not None:
-            self._stream.synchronize()
-
-    @property
-    def stream(self) -> Any | None:
-        """The stream of all runs, torch's object."""
-        return self._stream
 
     @property
     def captured(self) -> bool:

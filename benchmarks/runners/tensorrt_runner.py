@@ -42,7 +42,6 @@ class TensorRTRunner(Runner):
         self._runtime: Any = None  # logger and runtime must outlive the engine, the engine its contexts
         self._engine: Any = None
         self._context: Any = None
-        self._stream: Any = None
         self._captured: Captured | None = None
         self._inputs: dict[str, torch.Tensor] = {}
         self._outputs: dict[str, torch.Tensor] = {}
@@ -134,15 +133,6 @@ class TensorRTRunner(Runner):
     def _enqueue(self, stream_handle: int) -> None:
         if not self._context.execute_async_v3(stream_handle):
             raise MeasureError(f"{self.name} could not enqueue: {self._log.words() or 'no reason given'}")
-
-    def wait(self) -> None:
-        """Return when the stream is idle."""
-        self._stream.synchronize()
-
-    @property
-    def stream(self) -> Any | None:
-        """The stream of all executions."""
-        return self._stream
 
     @property
     def captured(self) -> bool:

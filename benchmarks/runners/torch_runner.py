@@ -28,7 +28,6 @@ class TorchRunner(Runner):
         self._example: tuple[Any, ...] = ()
         self._inputs: tuple[Any, ...] = ()
         self._output: Any = None
-        self._stream: Any = None
         self._captured: Captured | None = None
         self._before: MatmulSettings | None = None
 
@@ -104,16 +103,6 @@ class TorchRunner(Runner):
             words = f"{self.assets.source.ref}: forward raised {type(error).__name__}: {error}"
             # memory that ran out at this batch says nothing against the model at another
             raise (MeasureError(words) if is_out_of_memory(error) else ModelError(words)) from error
-
-    def wait(self) -> None:
-        """Return when the stream is idle."""
-        if self._stream is not None:
-            self._stream.synchronize()
-
-    @property
-    def stream(self) -> Any | None:
-        """The stream of all forward passes."""
-        return self._stream
 
     @property
     def captured(self) -> bool:

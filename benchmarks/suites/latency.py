@@ -10,7 +10,7 @@ import importlib
 
 from benchmarks.models.arrays import arrays_batched
 from benchmarks.runners.base import Runner
-from benchmarks.stability import TAIL_RATIO, timing_remarks
+from benchmarks.stability import TAIL_RATIO, gpu_warm_up_remark, held_back_remark, timing_remarks
 from benchmarks.stats import percentile, variation
 from benchmarks.suites.base import Bench, Findings, runner_of
 from benchmarks.suites.capturing import capture_try
@@ -44,25 +44,8 @@ def _gpu_measure(bench: Bench, runner: Runner, findings: Findings) -> None:
     findings.add("gpu_compute_time_p99", percentile(timing.single, 0.99), timing.single)
     findings.add("gpu_compute_time_cold_p50", percentile(timing.cold, 0.50), timing.cold)
     findings.add("gpu_compute_time_cv", variation(timing.warm))
-    if not timing.kept:
-        findings.remark(
-            "held-back",
-            "the GPU was held back most of the time, too much to leave out; cool it or look at its power "
-            "supply, and run this again",
-            unstable=True,
-        )
-    elif timing.dropped:
-        findings.remark(
-            "held-back",
-            f"the GPU was held back in {timing.dropped} of {timing.warm.size + timing.dropped} blocks of "
-            "launches; those were left out and measured again",
-        )
-    if not timing.stable:
-        findings.remark(
-            "gpu-warm-up",
-            "two blocks of launches never agreed within 0.1 % while the GPU warmed up: its clock still "
-            "moved; measure longer",
-        )
+    held_back_remark(findings, timing.dropped, timing.warm.size + timing.dropped, kept=timing.kept)
+    gpu_warm_up_remark(findings, stable=timing.stable)
     p50, p99 = percentile(timing.single, 0.50).value, percentile(timing.single, 0.99).value
     if p99 > TAIL_RATIO * p50:
         findings.remark(

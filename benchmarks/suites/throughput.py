@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.collector import collector_paused
 from benchmarks.runners.base import Runner
 from benchmarks.serving.search import knee_find
-from benchmarks.stability import timing_remarks
+from benchmarks.stability import gpu_warm_up_remark, held_back_remark, timing_remarks
 from benchmarks.stats import Interval, median_bootstrap
 from benchmarks.suites.base import Bench, Findings, runner_of
 from benchmarks.suites.capturing import capture_try, is_out_of_memory
@@ -77,34 +77,13 @@ def _gpu_measure(bench: Bench, runner: Runner, findings: Findings) -> None:
         runner.submit, runner.stream, per_pair, duration_s * WARM_SHARE, duration_s, bench.gauge
     )
     _throughput_add(bench, findings, bench.case.batch / warm.seconds)
-    _held_back_remark(findings, warm.dropped, warm.dropped + warm.seconds.size, kept=warm.kept)
-    if not warm.stable:
-        findings.remark(
-            "gpu-warm-up",
-            "two blocks of launches never agreed within 0.1 % while the GPU warmed up: its clock still "
-            "moved; measure longer",
-        )
+    held_back_remark(findings, warm.dropped, warm.dropped + warm.seconds.size, kept=warm.kept)
+    gpu_warm_up_remark(findings, stable=warm.stable)
 
 
 def _gpu_rooms() -> tuple[Any, Any]:
     """`events` and `timing`, which import torch: only where there is a GPU to time."""
     return importlib.import_module("benchmarks.gpu.events"), importlib.import_module("benchmarks.gpu.timing")
-
-
-def _held_back_remark(findings: Findings, held: int, pairs: int, *, kept: bool) -> None:
-    if not kept:
-        findings.remark(
-            "held-back",
-            "the GPU was held back most of the time, too much to leave out; cool it or look at its power "
-            "supply, and run this again",
-            unstable=True,
-        )
-    elif held:
-        findings.remark(
-            "held-back",
-            f"the GPU was held back in {held} of {pairs} blocks of launches; those were left out and "
-            "measured again",
-        )
 
 
 def _throughput_add(
@@ -202,7 +181,7 @@ def _knee_measure(bench: Bench, runner: Runner, findings: Findings, largest: int
     findings.add("best_batch", knee)
     findings.add("throughput_best", best, medians.max(axis=1))
     _cost_add(bench, findings, best)
-    _held_back_remark(findings, passes.held, passes.pairs, kept=passes.kept)
+    held_back_remark(findings, passes.held, passes.pairs, kept=passes.kept)
     if knee.value == batches[-1] and batches[-1] * 2 > largest and len(batches) > 1:
         findings.remark(
             "knee-beyond",

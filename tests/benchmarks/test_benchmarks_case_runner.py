@@ -31,7 +31,7 @@ def evaluate(model):
 """
 
 
-def job(folder, code, cases, **source):
+def job(folder, code, cases, *, canary=False, **source):
     (folder / "net.py").write_text(code)
     return measure(
         ModelSource(kind="entry", ref="net.py:build", **source),
@@ -42,7 +42,7 @@ def job(folder, code, cases, **source):
         workdir=folder / "work",
         on_progress=lambda *_: None,
         device="cpu",
-        canary=False,
+        canary=canary,
     )
 
 
@@ -102,3 +102,20 @@ def _left_running():
 
     threading.Thread(target=time.sleep, args=(600,)).start()
     return "answered"
+
+
+def test_a_canary_that_fails_costs_no_result_and_is_told(tmp_path, monkeypatch):
+    def broken(_device, when):
+        if when == "after":
+            raise RuntimeError("an illegal memory access was encountered")
+        from benchmarks.canary import canary_time
+
+        return canary_time("cpu", when)
+
+    monkeypatch.setattr("benchmarks.session.canary_time", broken)
+    code = HUNGRY.replace("LIMIT", "4").replace("RAISED", "ValueError()")
+    report = job(tmp_path, code, [{"suite": "latency"}], canary=True)
+    assert [outcome.status for outcome in report.outcomes] == ["done"]
+    assert [reading.when for reading in report.canary] == ["before"]
+    (remark,) = [remark for remark in report.remarks if remark.code == "canary-failed"]
+    assert "after the job (RuntimeError: an illegal memory access" in remark.sentence

@@ -21,7 +21,7 @@ def test_the_canary_sings_on_the_gpu_and_does_not_move():
     after = canary_time("cuda", "after")
     print(before, after)
     assert (before.clock, after.clock) == ("gpu", "gpu")
-    assert canary_remarks((before,), (after,)) == []
+    assert canary_remarks((before, after)) == []
 
 
 def test_the_canary_is_quiet():
