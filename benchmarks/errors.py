@@ -64,6 +64,11 @@ _OUT_OF_MEMORY = (
 )
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what the error says, or its class when it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def is_out_of_memory(error: BaseException | None) -> bool:
     """Whether the error, or one it came from, says that memory ran out, in a library's own words."""
     while error is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.errors import CannotCapture
+from benchmarks.errors import CannotCapture, first_line
 
 WARM_CALLS = 3
 
@@ -51,9 +51,5 @@ def graph_capture(call: Callable[[], object], stream: Any) -> Captured:
             call()
         stream.synchronize()
     except Exception as error:  # torch raises RuntimeError, AcceleratorError, and what the model raises
-        raise CannotCapture(f"no CUDA graph of it: {type(error).__name__}: {_first_line(error)}") from error
+        raise CannotCapture(f"no CUDA graph of it: {type(error).__name__}: {first_line(error)}") from error
     return Captured(graph, stream, call)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or ["no reason given"])[0]

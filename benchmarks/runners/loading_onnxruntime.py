@@ -10,7 +10,7 @@ from typing import Any
 import onnxruntime
 
 from benchmarks.artifacts import Artifact
-from benchmarks.errors import CannotRun
+from benchmarks.errors import CannotRun, first_line
 from benchmarks.runners.base import Assets, artifact_required
 from benchmarks.runners.onnxruntime_runner import OnnxRuntimeRunner
 from benchmarks.runners.onnxruntime_session import BATCH, plan_make
@@ -68,9 +68,7 @@ def _session_open(assets: Assets, path: Path, options: Any) -> Any:
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
     except Exception as error:  # onnxruntime raises a class of its own for each status
-        raise CannotRun(
-            f"onnxruntime keeps no optimised form of this graph: {(str(error).splitlines() or ['?'])[0]}"
-        ) from error
+        raise CannotRun(f"onnxruntime keeps no optimised form of this graph: {first_line(error)}") from error
 
 
 def kept_load(runner: str, assets: Assets, kept: Artifact | None, batch: int) -> float:

@@ -24,11 +24,15 @@ from benchmarks.runners.onnxruntime_session import (
     FellBack,
     Plan,
     free_name,
+    nodes_on,
     session_open,
 )
 
 UNCAPTURED = -1  # the graph id that neither records nor replays
 CAPTURED = 1  # a session is of one batch and one set of buffers, so that one id is enough
+# their output's shape depends on values: the host waits for the GPU to count them, and a capture that is
+# tried all the same breaks the CUDA context of the whole process
+WAITING = frozenset({"Compress", "NonMaxSuppression", "NonZero", "Unique"})
 CAPTURE_RUNS = 4  # onnxruntime runs twice, records the third run and replays from then on
 _KINDS = {  # onnx.TensorProto's numbers
     1: torch.float32,
@@ -81,13 +85,20 @@ def session_of_batch(plan: Plan, batch: int) -> tuple[Any, str]:
     """
     fixed = replace(plan, dimensions=((BATCH, batch),))
     try:
-        return _named_open(fixed, batch), ""
+        session = _named_open(fixed, batch)
+        return session, _waits_of(session, plan.providers[0][0])
     except FellBack:
         raise
     except CannotRun as refusal:  # of the graph capture perhaps: control flow allows none
         if fixed == fixed.uncaptured():
             raise
         return _named_open(fixed.uncaptured(), batch), str(refusal)
+
+
+def _waits_of(session: Any, provider: str) -> str:
+    """The nodes that make the host wait for the GPU, as a reason; "" without any."""
+    waiting = [node for node in nodes_on(session, provider) if node.split()[0] in WAITING]
+    return f"the host waits for {', '.join(waiting[:5])} to know a shape" if waiting else ""
 
 
 def _named_open(plan: Plan, batch: int) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import onnxruntime
 
-from benchmarks.errors import CannotCapture, CannotRun, MeasureError, MissingLibrary
+from benchmarks.errors import CannotCapture, CannotRun, MeasureError, MissingLibrary, first_line
 from benchmarks.models.arrays import arrays_batched
 from benchmarks.runners.base import Assets, Runner, artifact_required
 from benchmarks.runners.onnxruntime_session import CPU, CUDA, TENSORRT, Plan, plan_make, session_open
@@ -155,7 +155,7 @@ class OnnxRuntimeRunner(Runner):
                 self._session.run_with_iobinding(self._binding, options)
             self._stream.synchronize()
         except Exception as error:  # onnxruntime raises a class of its own for each status
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            reason = first_line(error)
             self._uncaptured_again(reason)
             raise CannotCapture(f"no CUDA graph of it: {reason}") from error
         self._run_options, self._captured = options, True
@@ -164,8 +164,14 @@ class OnnxRuntimeRunner(Runner):
         """A session without graphs in place of one that a failed capture left half recorded."""
         batch, self._graphs, self._no_graph = self._batch, False, reason
         self._buffers = None  # whatever the capture left in flight is not waited for: it may never end
-        self._open(batch)
-        self.bind(batch)
+        try:
+            self._open(batch)
+            self.bind(batch)
+        except Exception as error:
+            raise MeasureError(
+                f"onnxruntime could record no CUDA graph of this model ({reason}), and trying broke the "
+                f"GPU's context: {first_line(error)}; measure it without: --option graph=false"
+            ) from error
 
     def outputs(self) -> tuple[np.ndarray, ...]:
         """The graph's outputs, floating point as float32."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import onnxruntime
 
-from benchmarks.errors import CannotRun
+from benchmarks.errors import CannotRun, first_line
 from benchmarks.options import PROVIDER_PREFIX, Pairs
 from benchmarks.runners.base import Assets
 
@@ -104,7 +104,7 @@ def session_open(plan: Plan) -> Any:
 
 
 def session_make(plan: Plan, *, recorded: bool = False) -> Any:
-    """The session as onnxruntime opens it or refuses it; with `recorded` it tells who runs each node."""
+    """The session as onnxruntime opens it or refuses it; strict or `recorded` it tells who runs each node."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = plan.threads
     options.inter_op_num_threads = 1
@@ -115,7 +115,7 @@ def session_make(plan: Plan, *, recorded: bool = False) -> Any:
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     if not plan.fused:
         options.add_session_config_entry("session.disable_quant_qdq", "1")
-    if recorded:
+    if plan.strict or recorded:
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     # enable_fallback would print, and open a session on the CPU in place of one that failed
     return onnxruntime.InferenceSession(
@@ -172,7 +172,7 @@ def _substituted(provider: str, session: Any) -> CannotRun:
 
 
 def _refusal_words(error: Exception, provider: str) -> str:
-    text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    text = first_line(error)
     if "NOT_IMPLEMENTED" in text or "NotImplemented" in type(error).__name__:
         return f"onnxruntime's {provider} has no kernel for this graph: {text}"
     return f"onnxruntime cannot load this graph on {provider}: {text}"

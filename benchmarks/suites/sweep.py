@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from benchmarks.cases import Case
-from benchmarks.errors import BenchmarkError, CannotRun
+from benchmarks.errors import BenchmarkError, CannotRun, first_line
 from benchmarks.fork_safety import FORK_SAFETY
 from benchmarks.isolation import isolated
 from benchmarks.models.sizes import PIXELS, example_size
@@ -159,13 +159,13 @@ def sizes_of(case: Case, kind: str, own: int) -> tuple[int, ...]:
 
 def end_of(error: Exception) -> End | None:
     """What an error says about a size: a limit that ends the sweep; None when it is another fault."""
-    first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    words = first_line(error)
     if is_out_of_memory(error) or _KILLED in str(error):
-        return End("out-of-memory", f"there is not enough memory ({first_line[:300]})")
+        return End("out-of-memory", f"there is not enough memory ({words[:300]})")
     if isinstance(error, TooSlowError):
-        return End("time-limit", f"{first_line}; measure longer for larger ones")
+        return End("time-limit", f"{words}; measure longer for larger ones")
     if isinstance(error, BenchmarkError) and error.kind in ("model", "export", "build"):
-        return End("model-limit", first_line[:500])
+        return End("model-limit", words[:500])
     return None
 
 

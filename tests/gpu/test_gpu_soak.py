@@ -86,16 +86,16 @@ def remarks(report: Report) -> dict[str, str]:
 
 def test_64_kib_per_iteration_of_tensors_are_found_in_seconds(tmp_path):
     began = time.monotonic()
-    report = soak(tmp_path, function="tensors", seconds=4)
+    report = soak(tmp_path, function="tensors", seconds=6)
     assert time.monotonic() - began < 60
     found = metrics(report)
+    print(found, remarks(report))
     assert found["leak_gpu_allocated"] == pytest.approx(2**16, rel=0.05)
     assert found["leaks"] >= 1
     assert 0 < found["time_to_out_of_memory"] < 3600
     sentence = remarks(report)["leak-gpu_allocated"]
     assert "64.0 KiB per iteration" in sentence
     assert "plain after" in sentence
-    print(sentence)
 
 
 def test_64_kib_per_iteration_below_torch_are_seen_by_nvml(tmp_path):
