@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from benchmarks.errors import CannotRun
 from benchmarks.gpu.events import launches_time
 from benchmarks.gpu.graphs import graph_capture
+from benchmarks.gpu.streams import stream_return, stream_take
 
 WIDTH = 512  # larger ones draw so much power that the clock gives way, and the canary with it
 PRODUCTS = 50
@@ -28,9 +30,13 @@ def canary_samples(repeats: int) -> list[float]:
     """
     if not torch.cuda.is_available():
         raise CannotRun(f"torch {torch.__version__} cannot use the GPU")
-    stream, replay = _canary()
-    _warm_up(stream, replay)
-    return list(launches_time(replay, stream, pairs=repeats, per_pair=PER_PAIR))
+    stream = stream_take()
+    try:
+        replay = graph_capture(_chain(), stream).replay
+        _warm_up(stream, replay)
+        return list(launches_time(replay, stream, pairs=repeats, per_pair=PER_PAIR))
+    finally:
+        stream_return(stream)
 
 
 def _warm_up(stream: Any, replay: Any) -> None:
@@ -45,7 +51,7 @@ def _warm_up(stream: Any, replay: Any) -> None:
         before = now
 
 
-def _canary() -> tuple[Any, Any]:
+def _chain() -> Callable[[], None]:
     generator = torch.Generator().manual_seed(_SEED)
     matrix = (torch.randn(WIDTH, WIDTH, generator=generator) / WIDTH**0.5).to("cuda", torch.float16)
     product = torch.empty_like(matrix)
@@ -54,5 +60,4 @@ def _canary() -> tuple[Any, Any]:
         for _ in range(PRODUCTS):
             torch.mm(matrix, matrix, out=product)
 
-    stream = torch.cuda.Stream()
-    return stream, graph_capture(chain, stream).replay
+    return chain

@@ -24,6 +24,7 @@ from benchmarks.runners.table import runner_open
 FIRST_CALLS = 2  # they choose kernels and make lasting buffers
 BLOCK_S = 0.02
 READING_SHARE = 0.02  # of the time may go into readings
+LEAST_BLOCKS = 100  # of a segment all the same: where objects leak, each collection takes longer
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class _Segment:
             spent = time.thread_time()  # not the clock: other processes may come in between
             self._read(now - started, iterations, busy)
             cost += 0.1 * (time.thread_time() - spent - cost)
-            block_s = max(BLOCK_S, cost / READING_SHARE)
+            block_s = max(BLOCK_S, min(cost / READING_SHARE, self.seconds / LEAST_BLOCKS))
             now = clock()
 
     def _read(self, seconds: float, iterations: int, busy: float) -> None:

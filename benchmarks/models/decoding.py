@@ -20,6 +20,7 @@ from transformers.cache_utils import StaticLayer
 
 from benchmarks.errors import CannotCapture, CannotRun
 from benchmarks.gpu.graphs import Captured, graph_capture
+from benchmarks.gpu.streams import stream_return, stream_take
 from benchmarks.models.language import Language, language_find
 from benchmarks.models.source import model_load
 from benchmarks.precision import DTYPES, matmul_precision_set, torch_checked
@@ -63,7 +64,7 @@ class Decoder:
         self.batch, self.capacity = batch, capacity
         self.device, self._dtype = assets.device, DTYPES[assets.precision]
         self._where = assets.source.ref
-        self.stream: Any = torch.cuda.Stream() if self.device == "cuda" else None
+        self.stream: Any = stream_take() if self.device == "cuda" else None
         self._step_graph: Captured | None = None
         self._prompt_graphs: dict[tuple[int, int], tuple[Any, Captured]] = {}
         with torch.inference_mode(), self._on_stream():
@@ -85,6 +86,9 @@ class Decoder:
     def __exit__(self, *_: object) -> None:
         del self.language
         self.cache_drop()
+        if self.stream is not None:
+            stream_return(self.stream)
+            self.stream = None
 
     def cache_drop(self) -> None:
         """Give back the cache and what was recorded on it: from here on only `whole` runs."""

@@ -15,6 +15,8 @@ import onnxruntime
 import torch  # first of all: it brings the CUDA libraries that the provider finds loaded then
 
 from benchmarks.errors import CannotRun
+from benchmarks.gpu.streams import stream_return as stream_return
+from benchmarks.gpu.streams import stream_take
 from benchmarks.models.inputs import array_tensor
 from benchmarks.runners.base import Assets
 from benchmarks.runners.onnxruntime_session import (
@@ -49,8 +51,8 @@ _KINDS = {  # onnx.TensorProto's numbers
 _NUMBERS = {dtype: number for number, dtype in _KINDS.items()}
 
 
-def stream_make() -> Any:
-    """A stream of torch for one runner.
+def runner_stream() -> Any:
+    """A stream of torch for one runner, from `stream_take`.
 
     Raises:
         CannotRun: torch cannot use the GPU, and gives the buffers.
@@ -60,7 +62,7 @@ def stream_make() -> Any:
             f"onnxruntime takes its buffers from torch, and torch {torch.__version__} cannot use the GPU; "
             "install a CUDA build of torch (pip install 'perfsite[gpu]')"
         )
-    return torch.cuda.Stream()
+    return stream_take()
 
 
 def plan_for_gpu(plan: Plan, assets: Assets, stream: Any, *, graph: bool) -> Plan:

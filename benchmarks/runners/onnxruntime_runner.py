@@ -59,12 +59,12 @@ class OnnxRuntimeRunner(Runner):
             return
         self._cuda = _cuda_import(self.name)
         self._graphs = bool(self.assets.option("graph", default=True))
+        self._stream = self._cuda.runner_stream()
         self._open(self.assets.example[0].shape[0])
 
     def _open(self, batch: int) -> None:
         """The session of `batch` on the GPU and its stream, in place of the ones before."""
         self._session_drop()
-        self._stream = self._cuda.stream_make()
         plan = self._cuda.plan_for_gpu(self._plan, self.assets, self._stream, graph=self._graphs)
         self._session, reason = self._cuda.session_of_batch(plan, batch)
         self._batch = batch
@@ -163,8 +163,10 @@ class OnnxRuntimeRunner(Runner):
     def _uncaptured_again(self, reason: str) -> None:
         """A session without graphs in place of one that a failed capture left half recorded."""
         batch, self._graphs, self._no_graph = self._batch, False, reason
-        self._buffers = None  # whatever the capture left in flight is not waited for: it may never end
+        # whatever the capture left in flight is not waited for, it may never end: the stream is given up
+        self._buffers = None
         try:
+            self._stream = self._cuda.runner_stream()
             self._open(batch)
             self.bind(batch)
         except Exception as error:
@@ -184,6 +186,8 @@ class OnnxRuntimeRunner(Runner):
     def close(self) -> None:
         """Drop the session and its buffers."""
         self._session_drop()
+        if self._stream is not None:
+            self._cuda.stream_return(self._stream)
         self._stream, self._cuda, self._plan = None, None, None
 
     def _session_drop(self) -> None:

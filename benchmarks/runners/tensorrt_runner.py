@@ -12,6 +12,7 @@ import torch
 from benchmarks.engines.check import engine_checked, refusal_words
 from benchmarks.errors import CannotCapture, CannotRun, MeasureError
 from benchmarks.gpu.graphs import Captured, graph_capture
+from benchmarks.gpu.streams import stream_return, stream_take
 from benchmarks.models.inputs import array_tensor
 from benchmarks.runners import tensorrt_profiles, tensorrt_rtx
 from benchmarks.runners.base import Assets, Runner, artifact_required
@@ -75,7 +76,7 @@ class TensorRTRunner(Runner):
                 f"{self.name} {self._trt.__version__}: {refusal_words(path.name, self._log.words())}"
             )
         self._context = self._context_make()
-        self._stream = torch.cuda.Stream()
+        self._stream = stream_take()
 
     def _plan_check(self, plan: bytes, name: str) -> None:
         """TensorRT tells what it refuses while deserialising."""
@@ -221,6 +222,7 @@ class TensorRTRunner(Runner):
         self._inputs, self._outputs = {}, {}
         self._listening.close()
         if self._stream is not None:
+            stream_return(self._stream)
             self._stream = None
             torch.cuda.empty_cache()
 

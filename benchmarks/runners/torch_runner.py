@@ -11,6 +11,7 @@ from torch.utils._pytree import tree_leaves
 
 from benchmarks.errors import CannotCapture, CannotRun, MeasureError, ModelError, is_out_of_memory
 from benchmarks.gpu.graphs import Captured, graph_capture
+from benchmarks.gpu.streams import stream_return, stream_take
 from benchmarks.models.inputs import array_tensor, tensors_batched
 from benchmarks.models.source import model_load
 from benchmarks.precision import MatmulSettings, matmul_precision_set, torch_checked
@@ -49,7 +50,7 @@ class TorchRunner(Runner):
         self._module = self._prepare(model.module.to(self.assets.device))
         self._example = model.example
         if self.assets.device == "cuda":
-            self._stream = torch.cuda.Stream()
+            self._stream = stream_take()
             torch.cuda.synchronize()
 
     def _settle(self) -> None:
@@ -154,7 +155,9 @@ class TorchRunner(Runner):
         if self._before is not None:
             self._before.restore()
             self._before = None
-        if self.assets.device == "cuda" and self._stream is not None:
+        if self._stream is not None:
+            torch.cuda.synchronize()
+            stream_return(self._stream)
             self._stream = None
             torch.cuda.empty_cache()
 

@@ -131,6 +131,13 @@ def test_segments_are_processes_of_their_own_and_one_verdict(tmp_path):
     assert metrics(report)["leak_host_heap"] == pytest.approx(KIB, rel=0.1)
 
 
+def test_objects_that_make_each_collection_dearer_still_get_a_verdict(tmp_path):
+    report = leaky(tmp_path, "many_containers", duration_s=3)
+    assert "soak-short" not in remarks(report)
+    assert metrics(report)["leak_python_objects"] == pytest.approx(4000, rel=0.1)
+    assert "leak-python_objects" in remarks(report)
+
+
 def test_a_soak_too_short_for_a_verdict_says_so(tmp_path):
     report = leaky(tmp_path, "native", duration_s=0.2)
     assert "leaks" not in metrics(report)
