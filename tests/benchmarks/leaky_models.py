@@ -32,7 +32,7 @@ def small_objects():
     return model(lambda x: KEPT.extend([{"n": len(KEPT)}, (len(KEPT), "a")]))
 
 def many_containers():
-    return model(lambda x: KEPT.extend([[]] for _ in range(2000)))
+    return model(lambda x: KEPT.extend([[]] for _ in range(5)))
 
 def gpu_tensors():
     return model(lambda x: KEPT.append(torch.zeros(2**16, dtype=torch.uint8, device=x.device)))

@@ -134,7 +134,7 @@ def test_segments_are_processes_of_their_own_and_one_verdict(tmp_path):
 def test_objects_that_make_each_collection_dearer_still_get_a_verdict(tmp_path):
     report = leaky(tmp_path, "many_containers", duration_s=3)
     assert "soak-short" not in remarks(report)
-    assert metrics(report)["leak_python_objects"] == pytest.approx(4000, rel=0.1)
+    assert metrics(report)["leak_python_objects"] == pytest.approx(15, rel=0.1)  # blocks: two lists and the items of one
     assert "leak-python_objects" in remarks(report)
 
 
