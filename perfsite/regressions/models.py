@@ -23,6 +23,7 @@ class SeriesState(models.Model):
     screened_through = models.PositiveIntegerField(default=0)
     build = models.ForeignKey(Build, null=True, on_delete=models.SET_NULL, related_name="+")
     level_start = models.PositiveIntegerField(default=0)
+    screen = models.JSONField(default=dict, help_text="what the screen remembers; rebuildable from the rows")
 
     def __str__(self) -> str:
         return f"series {self.series_id} screened through {self.screened_through}"
@@ -95,18 +96,29 @@ class Verdict(models.Model):
 class Incident(models.Model):
     """The regressions one build is accused of; what a person triages.
 
-    The accused build is unique: two passes at once make one incident.
+    The accused build is unique: two passes at once make one incident.  `culprit` is the commit that a
+    bisection found among those that were not measured.  An incident of kind `environment` accuses the
+    machine or its toolchain, and nobody's commit.  A withdrawn one stays, with the reason.
     """
+
+    class Kind(models.TextChoices):
+        CODE = "code"
+        ENVIRONMENT = "environment"
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="incidents")
     build = models.OneToOneField(Build, on_delete=models.CASCADE, related_name="incident")
     range_start = models.ForeignKey(
         Build, on_delete=models.CASCADE, related_name="+", help_text="the last build known to be good"
     )
+    kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.CODE)
+    culprit = models.ForeignKey(Build, null=True, on_delete=models.SET_NULL, related_name="+")
     state = models.CharField(max_length=15, default="untriaged")
     note = models.TextField(blank=True)
     opened_at = models.DateTimeField(default=timezone.now)
     told_at = models.DateTimeField(null=True)
+    withdrawn_at = models.DateTimeField(null=True)
+    withdrawn_reason = models.TextField(blank=True)
+    facts = models.JSONField(default=dict, help_text="what else was found out about it, by topic")
 
     class Meta:
         indexes = [models.Index(fields=["project", "state", "-opened_at"], name="incident_list")]
@@ -130,3 +142,117 @@ class Regression(models.Model):
 
     def __str__(self) -> str:
         return f"regression of {self.series_id} at {self.build_id}"
+
+
+class IncidentEvent(models.Model):
+    """What happened to an incident, in order; append-only.  `actor` is empty where the service did it."""
+
+    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField(default=timezone.now)
+    actor = models.CharField(max_length=150, blank=True)
+    code = models.CharField(max_length=30)
+    sentence = models.TextField()
+
+    class Meta:
+        indexes = [models.Index(fields=["incident", "id"], name="event_by_incident")]
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+class Bisection(models.Model):
+    """The search for the guilty one among commits that were not measured.
+
+    `good` and `bad` close in on it: the newest commit shown to be good, the oldest shown to be bad.
+    """
+
+    regression = models.OneToOneField(Regression, on_delete=models.CASCADE, related_name="bisection")
+    good = models.ForeignKey(Build, on_delete=models.CASCADE, related_name="+")
+    bad = models.ForeignKey(Build, on_delete=models.CASCADE, related_name="+")
+    state = models.CharField(max_length=10, default="running")  # running, found, range, stopped
+    reason = models.TextField(blank=True, help_text="why it ended, for people")
+    created_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"bisection {self.pk} ({self.state})"
+
+
+class BisectionStep(models.Model):
+    """One commit of a bisection, compared with the last good build; `verdict` is empty until it is known."""
+
+    bisection = models.ForeignKey(Bisection, on_delete=models.CASCADE, related_name="steps")
+    build = models.ForeignKey(Build, on_delete=models.CASCADE, related_name="+")
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="bisection_steps")
+    verdict = models.CharField(max_length=10, blank=True)
+    relative = models.FloatField(null=True)
+    relative_low = models.FloatField(null=True)
+    relative_high = models.FloatField(null=True)
+    sentence = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["bisection", "build"], name="bisection_step_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"step {self.pk} of bisection {self.bisection_id}"
+
+
+class Attribution(models.Model):
+    """Where a verdict's change came from: `parts` add up to `total`, both in relative change.
+
+    Each part is `{"cause", "relative", "low", "high", "sentence"}`; the last one is what is unexplained.
+    """
+
+    verdict = models.OneToOneField(Verdict, on_delete=models.CASCADE, related_name="attribution")
+    total = models.FloatField()
+    parts = models.JSONField(default=list)
+    facts = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"attribution of verdict {self.verdict_id}"
+
+
+class SelfTest(models.Model):
+    """One metric of one comparison of a build with itself: any change it tells is false."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="self_tests")
+    series = models.ForeignKey(Series, null=True, on_delete=models.SET_NULL, related_name="self_tests")
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="self_tests")
+    metric = models.CharField(max_length=60)
+    device_class = models.CharField(max_length=64)
+    verdict = models.CharField(max_length=10)
+    relative = models.FloatField()
+    pairs = models.PositiveSmallIntegerField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["job", "series"], name="self_test_once", condition=models.Q(series__isnull=False)
+            ),
+        ]
+        indexes = [models.Index(fields=["project", "-created_at"], name="self_test_list")]
+
+    def __str__(self) -> str:
+        return f"self-test of {self.metric} in job {self.job_id}"
+
+
+class RuleChange(models.Model):
+    """The rule's parameters of a project from a moment on; append-only, the newest counts."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="rule_changes")
+    at = models.DateTimeField(default=timezone.now)
+    actor = models.CharField(max_length=150, blank=True)
+    parameters = models.JSONField(default=dict)
+    reason = models.TextField(blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["project", "-id"], name="rule_newest")]
+
+    def __str__(self) -> str:
+        return f"rule of {self.project_id} since {self.at:%Y-%m-%d}"

@@ -105,6 +105,7 @@ class Job(models.Model):
         MEASURE = "measure"
         COMPARE = "compare"
         SOAK = "soak"
+        PROFILE = "profile"
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="jobs")
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.MEASURE)
@@ -189,6 +190,27 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"attempt {self.number} of job {self.job_id}"
+
+
+class Pair(models.Model):
+    """One finished pair of a comparison, kept as soon as it was run: a killed worker loses none.
+
+    `values` has a row `[case index, metric, a, b]` per metric; pairs of another device do not count.
+    """
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="pairs")
+    number = models.PositiveSmallIntegerField()
+    device_uuid = models.CharField(max_length=100)
+    values = models.JSONField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["job", "number"], name="pair_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"pair {self.number} of job {self.job_id}"
 
 
 class SiteStart(models.Model):

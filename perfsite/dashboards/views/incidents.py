@@ -10,6 +10,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from perfsite.dashboards.selectors.access import incident_get, project_get, projects_readable
+from perfsite.dashboards.selectors.attribution import attribution_shown
+from perfsite.dashboards.selectors.bisection import bisection_shown
 from perfsite.dashboards.selectors.incidents import (
     builds_between,
     incidents_list,
@@ -18,6 +20,7 @@ from perfsite.dashboards.selectors.incidents import (
     regressions_of,
     verdict_evidence,
 )
+from perfsite.dashboards.selectors.layers import layers_shown
 from perfsite.dashboards.views.reading import page, page_of
 from perfsite.regressions.models import Incident, Regression
 from perfsite.regressions.selectors import case_of
@@ -65,6 +68,9 @@ def incident(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "evidence": verdict_evidence(regression=worst) if worst else None,
         "groups": regressions_by_model(regressions=regressions),
         "count": len(regressions),
+        "attribution": attribution_shown(incident=found, worst=worst),
+        "bisection": bisection_shown(incident=found, worst=worst),
+        "layers": layers_shown(incident=found, worst=worst),
         "between": builds_between(incident=found),
         "notifications": notifications_of(incident=found),
         "reproduce": _reproduce(found, worst) if worst else [],
