@@ -13,12 +13,13 @@ from benchmarks.artifacts import Artifact
 from benchmarks.cases import Case
 from benchmarks.errors import BuildError, CannotRun, ModelError
 from benchmarks.gauge import NO_GAUGE, Gauge, GpuGauge
+from benchmarks.nursery import Nursery
 from benchmarks.options import Pairs
 from benchmarks.prepared import Prepared
 from benchmarks.progress import Journal
 from benchmarks.report import Measurement, Outcome, Reading, Remark
 from benchmarks.runners.base import Runner
-from benchmarks.runners.table import ROWS, runner_open
+from benchmarks.runners.table import runner_open
 from benchmarks.stability import gauge_remarks
 from benchmarks.suites.base import Bench, Findings
 from benchmarks.suites.table import SUITE_ROWS
@@ -80,7 +81,7 @@ class CaseRunner:
                     parameter_count=self.prepared.parameter_count,
                     export_s=self.prepared.export_s,
                     build=self.prepared.build_of(case),
-                    forkable=self.prepared.forkable,
+                    nursery=self.prepared.nursery,
                     gauge=gauge,
                     price_per_hour=self.price_per_hour,
                     workdir=self.prepared.workdir,
@@ -123,12 +124,12 @@ class CaseRunner:
 
 def _measure_watched(bench: Bench) -> Findings:
     """The suite's findings, with the utilisation of the processor and the GPU beside them."""
-    wall, cpu = time.perf_counter(), _processor_seconds()
+    wall, cpu = time.perf_counter(), _processor_seconds(bench.nursery)
     findings = SUITE_ROWS[bench.case.suite].measure(bench)
     told = {one.metric for one in findings.measurements if one.case == bench.case}
     if "cpu_utilisation" not in told:
         span = (time.perf_counter() - wall) * bench.assets.threads
-        findings.add("cpu_utilisation", (_processor_seconds() - cpu) / span)
+        findings.add("cpu_utilisation", (_processor_seconds(bench.nursery) - cpu) / span)
     share = bench.gauge.utilisation()
     if "gpu_utilisation" not in told and share is not None:
         findings.add("gpu_utilisation", share)
@@ -136,20 +137,19 @@ def _measure_watched(bench: Bench) -> Findings:
     return findings
 
 
-def _processor_seconds() -> float:
-    """Of this process and its ended children."""
+def _processor_seconds(nursery: Nursery | None) -> float:
+    """Of this process and its ended children, the nursery's among them."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
+    own = time.process_time() + children.ru_utime + children.ru_stime
+    return own + (nursery.processor_s if nursery is not None else 0.0)
 
 
 def _sharing(case: Case) -> tuple[bool, str, Pairs]:
     return SUITE_ROWS[case.suite].loaded, case.runner, case.runner_options
 
 
-def _order(case: Case) -> tuple[int, bool, str, str, int]:
-    """Suites by their rank, and engines last: building one ends the time in which a fork is safe."""
-    row = SUITE_ROWS[case.suite]
-    return row.rank, ROWS[case.runner].loads == "engine", case.runner, str(case.runner_options), case.batch
+def _order(case: Case) -> tuple[int, str, str, int]:
+    return SUITE_ROWS[case.suite].rank, case.runner, str(case.runner_options), case.batch
 
 
 def _outcome_of(error: Exception, case: Case) -> Outcome:

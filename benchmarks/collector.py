@@ -1,4 +1,4 @@
-"""Python's garbage collector, kept out of what is timed and out of what a fork copies."""
+"""Python's garbage collector, kept out of what is timed."""
 
 from __future__ import annotations
 
@@ -27,8 +27,7 @@ def collector_off() -> Iterator[None]:
 def collector_settled() -> Iterator[None]:
     """Collect once, then leave what lives now out of later collections.
 
-    A later collection walks only what is new: it takes no time before a measuring window, and a
-    forked child does not copy every page of this process by walking it.
+    A later collection walks only what is new: it takes no time before a measuring window.
     """
     gc.collect()
     gc.freeze()

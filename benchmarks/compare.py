@@ -30,6 +30,7 @@ Verdict = Literal["regressed", "improved", "same", "unknown"]
 EFFECT_VARIANCE = 10.0  # of mean over standard deviation: changes that matter are far above the noise
 FUTILE_AFTER = 4  # pairs; with fewer the spread itself is hardly known
 MOST_EVIDENCE = 1e12  # reports hold no infinity
+ANOTHER_PAIR = "another pair will tell more"
 
 
 @dataclass(frozen=True)
@@ -226,8 +227,6 @@ def _sentence(
     if verdict == "same":
         return f"{metric.title} did not move by {smallest * 100:.1f} % or more ({bounds}) over {pairs}"
     remedy = (
-        "the budget is spent; a longer duration or a quieter machine would tell"
-        if final
-        else "another pair will tell more"
+        "the budget is spent; a longer duration or a quieter machine would tell" if final else ANOTHER_PAIR
     )
     return f"{metric.title} may have moved by {relative * 100:+.1f} % ({bounds}) over {pairs}; {remedy}"

@@ -23,6 +23,27 @@ _PACKAGES = {
     "numpy": ("numpy",),
 }
 
+# what changes how fast the same libraries compute on the same machine
+_SETTINGS = (
+    "ATEN_CPU_CAPABILITY",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "CUDA_DEVICE_MAX_CONNECTIONS",
+    "CUDA_LAUNCH_BLOCKING",
+    "CUDA_MODULE_LOADING",
+    "LD_PRELOAD",
+    "MALLOC_ARENA_MAX",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "MKL_NUM_THREADS",
+    "NPY_DISABLE_CPU_FEATURES",
+    "NVIDIA_TF32_OVERRIDE",
+    "OMP_NUM_THREADS",
+    "ONEDNN_MAX_CPU_ISA",
+    "OPENBLAS_NUM_THREADS",
+    "PYTORCH_ALLOC_CONF",
+    "PYTORCH_CUDA_ALLOC_CONF",
+    "TORCH_CUDNN_V8_API_DISABLED",
+)
+
 
 def environment_read(device: DeviceKind) -> Environment:
     """Every fact that can be read without loading a heavy library."""
@@ -37,6 +58,7 @@ def environment_read(device: DeviceKind) -> Environment:
         "kernel": platform.release(),
         "python": platform.python_version(),
         "libc": " ".join(platform.libc_ver()),
+        "settings": _settings(),
     }
     missing = {name: "this platform does not tell" for name, value in facts.items() if value is None}
     for name, distributions in _PACKAGES.items():
@@ -63,6 +85,12 @@ def _cpu_model() -> str | None:
         return platform.processor() or None
     match = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
     return match.group(1) if match else platform.processor() or None
+
+
+def _settings() -> str:
+    """The environment variables that choose kernels, threads or allocators: `NAME=value NAME=value`."""
+    set_here = {name: value for name in _SETTINGS if (value := os.environ.get(name)) is not None}
+    return " ".join(f"{name}={value}" for name, value in sorted(set_here.items()))
 
 
 def _affinity() -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 from collections.abc import Iterable
@@ -25,20 +26,20 @@ _RUNNER_MODULES = {
 def libraries_preload(runners: Iterable[str], *, export: bool) -> None:
     """Import what `runners` and, when `export`, the exporter need; what is not installed is left out.
 
-    Importing starts neither CUDA nor a thread of torch or onnxruntime, so a fork afterwards is safe;
+    Importing starts neither CUDA nor a thread that computes, so a fork afterwards is safe;
     torch is told to ask NVML, not CUDA, whether there is a GPU, for the same reason.
     """
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     names = [EXPORT_MODULE] if export else []
     for runner in runners:
         names += [*_MODULES[ROWS[runner].loads], *_RUNNER_MODULES.get(runner, ())]
+    modules_import(names)
+
+
+def modules_import(names: Iterable[str]) -> None:
+    """Import each that can be imported."""
     with collector_off():
         for name in names:
-            _import_try(name)
-
-
-def _import_try(name: str) -> None:
-    try:
-        importlib.import_module(name)
-    except ImportError:
-        return  # the case that needs it says so, by name and with the extra that brings it
+            # the case that needs it says so, by name and with the extra that brings it
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)

@@ -12,9 +12,10 @@ from benchmarks.artifacts import Artifact
 from benchmarks.cases import Case, ModelSource
 from benchmarks.device import DeviceKind, threads_choose
 from benchmarks.errors import CannotRun, ModelError
-from benchmarks.fork_safety import FORK_SAFETY
+from benchmarks.models.catalogue import catalogue_module
+from benchmarks.nursery import Nursery
 from benchmarks.onnx_cache import cache_put, cache_take
-from benchmarks.preload import libraries_preload
+from benchmarks.preload import libraries_preload, modules_import
 from benchmarks.prepared import ENGINE_WEIGHT, NO_ONNX, Prepared
 from benchmarks.progress import Journal
 from benchmarks.quantization.recipes import RECIPES
@@ -28,6 +29,18 @@ if TYPE_CHECKING:
 EXPORT_WEIGHT = 3.0
 
 
+def libraries_import(
+    source: ModelSource, cases: Sequence[Case], onnx_cache: Path | None, journal: Journal
+) -> None:
+    """Import what the cases, their export and a catalogue's model need; nobody else's code."""
+    runners, wants_onnx = _runners(cases)
+    export = source.kind in ("catalogue", "entry") and wants_onnx and not _is_cached(onnx_cache)
+    with journal.stage("import", 1.0, "libraries"):
+        libraries_preload(runners, export=export)
+        if source.kind == "catalogue":
+            modules_import(filter(None, [catalogue_module(source.ref)]))
+
+
 def sources_prepare(
     *,
     source: ModelSource,
@@ -38,28 +51,32 @@ def sources_prepare(
     device: DeviceKind,
     onnx_cache: Path | None,
     journal: Journal,
+    nursery: Nursery | None,
 ) -> Prepared:
-    """Load the model, and export it if a case needs the ONNX file.
+    """Load the model, and export it if a case needs the ONNX file.  The libraries are imported before.
 
     Raises:
         ModelError: the model cannot be loaded or its forward raises.
         ExportError: it does not become an ONNX file.
         IntegrityError: the kept ONNX file is not the one that was exported.
     """
-    runners = sorted({case.runner for case in cases})
-    wants_onnx = any(ROWS[runner].loads != "module" for runner in runners)
-    is_module = source.kind in ("catalogue", "entry")
-    with journal.stage("import", 1.0, "libraries"), FORK_SAFETY.importing():
-        libraries_preload(runners, export=is_module and wants_onnx and not _is_cached(onnx_cache))
+    runners, wants_onnx = _runners(cases)
     prepared = Prepared(
         assets=Assets(source, checkout, precision, device, threads_choose()),
         workdir=workdir,
         batches={name: _batches([case for case in cases if case.runner == name]) for name in runners},
         journal=journal,
         fill=_variant_fill,
+        nursery=nursery,
     )
     _source_take(prepared, onnx_cache, wants_onnx=wants_onnx)
     return prepared
+
+
+def _runners(cases: Sequence[Case]) -> tuple[list[str], bool]:
+    """The runners of the cases, and whether one of them needs the ONNX file."""
+    runners = sorted({case.runner for case in cases})
+    return runners, any(ROWS[runner].loads != "module" for runner in runners)
 
 
 def _batches(cases: Sequence[Case]) -> tuple[int, ...]:
@@ -107,11 +124,10 @@ def _module_prepare(prepared: Prepared, onnx_cache: Path | None, *, wants_onnx: 
     sources = importlib.import_module("benchmarks.models.source")
     assets = prepared.assets
     with prepared.journal.stage("load", 0.1, assets.source.ref):
-        with FORK_SAFETY.importing():
-            model: LoadedModel = sources.model_load(
-                assets.source, assets.checkout, assets.precision, assets.size
-            )
+        model: LoadedModel = sources.model_load(assets.source, assets.checkout, assets.precision, assets.size)
         example = sources.model_try(model, assets.source.ref)
+    if prepared.nursery is not None:
+        prepared.nursery.imports_add(model.libraries(assets.checkout))
     prepared.assets = replace(assets, example=example)
     prepared.parameter_count = model.parameter_count
     if wants_onnx:
@@ -150,6 +166,6 @@ def _export(prepared: Prepared, model: LoadedModel, target: Path, onnx_cache: Pa
     kept = None if onnx_cache is None else onnx_cache.parent
     with prepared.journal.stage("quantize", ENGINE_WEIGHT, f"{onnx.path.name} to {precision}"):
         quantized_onnx: Artifact = quantizing.graph_quantize(
-            onnx, prepared.assets.example, precision, target, kept=kept, fork=prepared.forkable
+            onnx, prepared.assets.example, precision, target, kept=kept
         ).onnx
     return quantized_onnx

@@ -11,7 +11,7 @@ from benchmarks.artifacts import Artifact
 from benchmarks.cases import Case, ModelSource
 from benchmarks.engines import EngineBuild, build_options, engine_build, engine_label
 from benchmarks.errors import BenchmarkError
-from benchmarks.fork_safety import FORK_SAFETY
+from benchmarks.nursery import Nursery
 from benchmarks.progress import Journal
 from benchmarks.runners.base import Assets, artifact_required
 from benchmarks.runners.table import ROWS
@@ -25,7 +25,7 @@ class Prepared:
     """What the cases of one job share.
 
     `assets` has no engine but a given one; `batches` are those an engine must take, by runner.
-    `fill` loads the source of a variant and, when told so, exports it.
+    `fill` loads the source of a variant and, when told so, exports it; `nursery` as in `Bench`.
     """
 
     assets: Assets
@@ -33,6 +33,7 @@ class Prepared:
     batches: dict[str, tuple[int, ...]]
     journal: Journal
     fill: Callable[[Prepared, bool], None]
+    nursery: Nursery | None = None
     parameter_count: int | None = None
     export_s: float | None = None
     builds: dict[Any, EngineBuild] = field(default_factory=dict)
@@ -42,8 +43,6 @@ class Prepared:
 
     def assets_of(self, case: Case) -> Assets:
         """The assets as `case.runner` loads them; its engine is built when it is first asked for.
-
-        Not before: a builder leaves threads behind, and the memory suite forks.
 
         Raises:
             BenchmarkError: the engine cannot be built; the same error each time.
@@ -124,6 +123,7 @@ class Prepared:
             batches=self.batches,
             journal=self.journal,
             fill=self.fill,
+            nursery=self.nursery,
         )
         made.workdir.mkdir(exist_ok=True)
         self.fill(made, wants_onnx)
@@ -142,11 +142,6 @@ class Prepared:
                 precision=self.assets.precision,
                 root=self.assets.checkout,
             )
-
-    @property
-    def forkable(self) -> bool:
-        """Whether a fork of this process would work (see `fork_safety`)."""
-        return FORK_SAFETY.safe
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:

@@ -14,7 +14,8 @@ from benchmarks.collector import collector_settled
 from benchmarks.device import DeviceKind, device_choose
 from benchmarks.environment import environment_read
 from benchmarks.isolation import isolated
-from benchmarks.prepare import EXPORT_WEIGHT, sources_prepare
+from benchmarks.nursery import nursery_open
+from benchmarks.prepare import EXPORT_WEIGHT, libraries_import, sources_prepare
 from benchmarks.prepared import ENGINE_WEIGHT, Prepared
 from benchmarks.progress import Journal, OnProgress
 from benchmarks.report import CanaryReading, Remark, Report
@@ -56,21 +57,23 @@ def measure(
     workdir.mkdir(parents=True, exist_ok=True)
     total = EXPORT_WEIGHT + ENGINE_WEIGHT + sum(case.duration_s * WARM_WEIGHT for case in cases)
     journal = Journal(on_progress, total)
-    prepared = sources_prepare(
-        source=source,
-        precision=precision,
-        cases=cases,
-        checkout=checkout,
-        workdir=workdir,
-        device=chosen,
-        onnx_cache=onnx_cache,
-        journal=journal,
-    )
-    results = CaseRunner(prepared, journal, price_per_hour)
-    with collector_settled():
-        sung = [_canary_sing(prepared, "before")] if canary else []
-        results.measure_all(cases)
-        sung += [_canary_sing(prepared, "after")] if canary else []
+    with nursery_open(lambda: libraries_import(source, cases, onnx_cache, journal)) as nursery:
+        prepared = sources_prepare(
+            source=source,
+            precision=precision,
+            cases=cases,
+            checkout=checkout,
+            workdir=workdir,
+            device=chosen,
+            onnx_cache=onnx_cache,
+            journal=journal,
+            nursery=nursery,
+        )
+        results = CaseRunner(prepared, journal, price_per_hour)
+        with collector_settled():
+            sung = [_canary_sing(prepared, "before")] if canary else []
+            results.measure_all(cases)
+            sung += [_canary_sing(prepared, "after")] if canary else []
     readings = tuple(one for one in sung if isinstance(one, CanaryReading))
     results.remarks += [one for one in sung if isinstance(one, Remark)]
     results.remarks += canary_remarks(readings)
@@ -79,15 +82,14 @@ def measure(
 
 
 def _canary_sing(prepared: Prepared, when: Literal["before", "after"]) -> CanaryReading | Remark:
-    """The canary, on a GPU in a child where that is possible; where it fails, a remark that says so.
+    """The canary, on a GPU in a child where that is cheap; where it fails, a remark that says so.
 
-    CUDA started here would forbid the forks that make the memory suite cheap.
+    What the cases leave of CUDA in this process, broken perhaps, then has no part in it.
     """
     device = prepared.assets.device
     try:
-        if device == "cuda" and prepared.forkable:
-            reading: CanaryReading = isolated(canary_time, device, when, method="fork")
-            return reading
+        if device == "cuda" and prepared.nursery is not None:
+            return isolated(canary_time, device, when, nursery=prepared.nursery)
         return canary_time(device, when)
     except Exception as error:  # a GPU that a case has broken must not take what was measured with it
         return canary_failed(when, error)

@@ -10,6 +10,7 @@ from perfsite.regressions.api_read import router as incidents
 from perfsite.results.api import router as results_worker
 from perfsite.results.api_read import router as series
 from perfsite.runs.api import router as runs_worker
+from perfsite.runs.api_backfill import router as backfill
 from perfsite.runs.api_read import router as builds
 
 api = NinjaAPI(
@@ -19,7 +20,7 @@ api = NinjaAPI(
     urls_namespace="api-v1",
     docs_url=None,  # its page would load scripts from another site; the document itself is openapi.json
 )
-for router in (runs_worker, results_worker, builds, series, incidents):
+for router in (runs_worker, results_worker, builds, backfill, series, incidents):
     api.add_router("", router)
 
 

@@ -33,11 +33,16 @@ app.conf.update(
     beat_schedule={
         name: {
             "task": name,
-            "schedule": schedule(settings.SWEEP_SECONDS),
+            "schedule": schedule(seconds),
             # a late tick is worthless: the next one does the same work
-            "options": {"expires": settings.SWEEP_SECONDS},
+            "options": {"expires": seconds},
         }
-        for name in ("runs.sweep", "regressions.screen", "alerts.tell")
+        for name, seconds in (
+            ("runs.sweep", settings.SWEEP_SECONDS),
+            ("regressions.screen", settings.SWEEP_SECONDS),
+            ("alerts.tell", settings.SWEEP_SECONDS),
+            ("regressions.grade", settings.GRADE_SECONDS),
+        )
     },
 )
 app.autodiscover_tasks(["perfsite.runs", "perfsite.regressions", "perfsite.alerts"])

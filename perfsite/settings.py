@@ -139,6 +139,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = WEBHOOK_MAX_BYTES
 HEARTBEAT_SECONDS = environ.env_int("PERFSITE_HEARTBEAT_SECONDS", default=5)
 LEASE_SECONDS = environ.env_int("PERFSITE_LEASE_SECONDS", default=60)
 SWEEP_SECONDS = environ.env_int("PERFSITE_SWEEP_SECONDS", default=10)
+GRADE_SECONDS = 600  # between two looks at whether tonight's self-tests are ordered
 MAX_ATTEMPTS = 3
 
 LOGGING = {

@@ -12,15 +12,16 @@ import structlog
 
 from workers.checkout import Checkouts
 from workers.child import ChildLog
-from workers.client import SiteClient, Superseded, Unreachable
+from workers.client import Refused, SiteClient, Superseded, Unreachable
 from workers.compare_job import job_compare
 from workers.device import Bench
 from workers.folders import Folders
 from workers.job import Finished, Job, JobFailed, JobStopped, artifact_added, remarks_added
 from workers.measure_job import job_measure
-from workers.messages import Failure, Order
+from workers.messages import Failure, Order, Pair
 from workers.nursery import Nursery
 from workers.onnx_cache import OnnxCache
+from workers.profile_job import job_profile
 from workers.pulse import Pulse
 from workers.soak_job import job_soak
 from workers.spool import Spool
@@ -32,6 +33,7 @@ KINDS: dict[str, Callable[[Job], Finished]] = {
     "measure": job_measure,
     "compare": job_compare,
     "soak": job_soak,
+    "profile": job_profile,
 }
 """The kinds of jobs, one row each."""
 
@@ -75,6 +77,8 @@ class Attempt:
             job_log,
             price_per_hour=self.bench.price_per_hour,
             soaks=self.folders.soaks,
+            device="cuda" if self.bench.gpu else "cpu",
+            pair_done=self._pair_send,
         )
         try:
             with pulse:
@@ -111,6 +115,14 @@ class Attempt:
         self._job.log.close()
         return artifact_added(remarks_added(finished, self._telemetry.remarks()), self._job.log.path, "log")
 
+    def _pair_send(self, pair: Pair) -> None:
+        """Keep a pair, and send it with those before it; a site that is away gets them later."""
+        self.spool.pair_save(self.order.token, pair)
+        try:
+            self.spool.pairs_deliver(self.client, self.order.token)
+        except Refused as error:  # the report will meet the same, and the station then asks why
+            log.info("a pair waits in the spool", job=self.order.job_id, reason=str(error))
+
     def _own_failure(self, error: Exception) -> Failure:
         """What the site is told when the worker, not the job, went wrong: another one may do better."""
         message = f"the worker failed: {type(error).__name__}: {error}"
@@ -125,8 +137,9 @@ class Attempt:
             self.spool.failure_save(token, self._job.fail("cancelled", "the job was cancelled").failure)
         elif reason in ("shutdown", "yielded"):
             try:
+                self.spool.pairs_deliver(self.client, token)
                 self.client.give_back(token)
-            except (Superseded, Unreachable) as error:
+            except (Refused, Superseded, Unreachable) as error:
                 log.info("the job could not be given back, its lease will expire", reason=str(error))
 
 

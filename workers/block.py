@@ -27,7 +27,8 @@ class Block(BaseModel):
 
     `onnx_cache` is the file an earlier block of the same build exported, which saves the export;
     `price_per_hour` is of the device; `canary` says whether the pinned computation is timed.  `out` is
-    where the child keeps its files, when that is to outlive the child's own folder.
+    where the child keeps its files, when that is to outlive the child's own folder.  `profile` is the word
+    for the build (`good`, `suspect`) whose cases are profiled and not measured.
     """
 
     model: str
@@ -39,3 +40,4 @@ class Block(BaseModel):
     price_per_hour: float | None = None
     canary: bool = True
     out: Path | None = None
+    profile: str = ""

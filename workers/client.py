@@ -17,7 +17,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from benchmarks.report import ArtifactRef
-from workers.messages import ClaimRequest, Failure, Hello, Order, Progress, ProgressAnswer, Welcome
+from workers.messages import ClaimRequest, Failure, Hello, Order, Pair, Progress, ProgressAnswer, Welcome
 from workers.text import json_clean
 
 log = structlog.get_logger(__name__)
@@ -106,6 +106,13 @@ class SiteClient:
     def progress(self, token: str, body: Progress) -> ProgressAnswer:
         """Prolong the lease and tell how far the job is.  Raises: Superseded, Unreachable."""
         return _parsed(ProgressAnswer, self._post(f"attempts/{token}/progress", body))
+
+    def pair(self, token: str, body: Pair) -> None:
+        """Tell of a finished pair; tried once, the spool tries again.
+
+        Raises: Superseded, Unreachable, Rejected, Refused.
+        """
+        self._post(f"attempts/{token}/pairs", body)
 
     def artifact_put(self, token: str, ref: ArtifactRef, path: Path) -> None:
         """Send a file; one the site already has is no fault.  Raises: Superseded, Unreachable, Rejected."""

@@ -12,12 +12,14 @@ from pydantic import ValidationError
 
 from benchmarks.artifacts import Artifact
 from benchmarks.cases import Case
-from benchmarks.report import Remark, Report
+from benchmarks.device import DeviceKind
+from benchmarks.environment import environment_read
+from benchmarks.report import Environment, Remark, Report
 from workers.block import BLOCK_FILE, ENTRY, OUT_FOLDER, REPORT_FILE, Block
 from workers.checkout import Checkouts
 from workers.child import ChildLog, Ending, Supervision, signal_name
 from workers.git import GitError
-from workers.messages import BuildSource, Failure, FailureKind, Order
+from workers.messages import BuildSource, Failure, FailureKind, Order, Pair
 from workers.nursery import Nursery, NurseryError
 from workers.onnx_cache import ExportKey, OnnxCache
 from workers.pulse import Pulse
@@ -51,7 +53,7 @@ class Finished:
 
 @dataclass
 class Job:
-    """Everything a kind of job needs; `deadline` is on the monotonic clock."""
+    """Everything a kind of job needs; `deadline` is on the monotonic clock, `pair_done` sends a pair home."""
 
     order: Order
     folder: Path
@@ -62,6 +64,8 @@ class Job:
     log: ChildLog
     price_per_hour: float | None = None
     soaks: Path | None = None
+    device: DeviceKind = "cpu"
+    pair_done: Callable[[Pair], None] = lambda _pair: None
     deadline: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -75,6 +79,10 @@ class Job:
         return JobFailed(
             Failure(kind=kind, message=message[:4000], log=tail, exit_code=exit_code, retry=retry)
         )
+
+    def environment(self) -> Environment:
+        """The facts of this machine, for a report that needed no child."""
+        return environment_read(self.device)
 
     def check_out(self, build: BuildSource, name: str) -> Path:
         """The build's source in the job's folder.

@@ -9,6 +9,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from benchmarks.progress import OnProgress
+from benchmarks.report import Report
 from workers.block import BLOCK_FILE, OUT_FOLDER, REPORT_FILE, Block
 
 FAILED = 1
@@ -30,20 +32,7 @@ def block_measure(folder: Path, events_fd: int) -> int:
         tell({"stage": stage, "fraction": fraction, "message": message})
 
     try:
-        from benchmarks.session import measure  # noqa: PLC0415 - a broken torch is a failure to report, too
-
-        report = measure(
-            block.source,
-            model=block.model,
-            precision=block.precision,
-            cases=block.cases,
-            checkout=block.checkout,
-            workdir=out,
-            on_progress=on_progress,
-            onnx_cache=block.onnx_cache,
-            price_per_hour=block.price_per_hour,
-            canary=block.canary,
-        )
+        report = _block_report(block, out, on_progress)
     except BaseException as error:
         traceback.print_exc(file=sys.stderr)
         tell(failure_event(error))
@@ -53,6 +42,27 @@ def block_measure(folder: Path, events_fd: int) -> int:
     half.rename(folder / REPORT_FILE)
     tell({"done": True})
     return 0
+
+
+def _block_report(block: Block, out: Path, on_progress: OnProgress) -> Report:
+    """What the block learns: measurements, or the files of a profile."""
+    shared: dict[str, Any] = {
+        "model": block.model,
+        "precision": block.precision,
+        "cases": block.cases,
+        "checkout": block.checkout,
+        "workdir": out,
+        "on_progress": on_progress,
+        "onnx_cache": block.onnx_cache,
+    }
+    # imported here: a broken torch is a failure to report, too
+    if block.profile:
+        from benchmarks.profiling import profile_report  # noqa: PLC0415
+
+        return profile_report(block.source, side=block.profile, **shared)
+    from benchmarks.session import measure  # noqa: PLC0415
+
+    return measure(block.source, price_per_hour=block.price_per_hour, canary=block.canary, **shared)
 
 
 def failure_event(error: BaseException) -> dict[str, Any]:

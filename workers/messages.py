@@ -12,9 +12,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from benchmarks.cases import Case, ModelSource
+from benchmarks.sequential import Suspected
 from workers.text import text_clean
 
-PROTOCOL = 2  # since cases have options, which a worker of protocol 1 refuses to read
+PROTOCOL = 3  # since the pairs of a comparison go home one by one
 WAKE_TASK = "workers.wake"
 
 FailureKind = Literal[
@@ -45,6 +46,9 @@ def device_class_slug(name: str) -> str:
 
 Text = Annotated[str, BeforeValidator(text_clean)]
 """Text that a database can keep."""
+
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None
 
 
 class _Message(BaseModel):
@@ -99,14 +103,31 @@ class Limits(_Message):
     resident_bytes: int = 16 * 2**30
 
 
+class Pair(_Message):
+    """One finished pair of a comparison; `number` counts from 0, and the good build goes first in even ones.
+
+    `values` has a row (case index, metric, good build's value, suspect's) per judged metric, in the
+    metric's unit; `onnx_sha256` and `engine_sha256` are of both builds' files, the good one's first, a
+    missing one is None.
+    """
+
+    number: int = Field(ge=0, le=9999)
+    values: tuple[tuple[int, str, float, float], ...]
+    onnx_sha256: tuple[Digest, Digest] = (None, None)
+    engine_sha256: tuple[Digest, Digest] = (None, None)
+
+
 class Order(_Message):
-    """A claimed job.  `builds` holds one build to measure, or the last good one and the suspect
-    to compare; `watch` names the (case index, metric) pairs a comparison must decide."""
+    """A claimed job.  `builds` holds one build to measure, or the last good one and the suspect to
+    compare or to profile; `watch` names the (case index, metric) pairs a comparison must decide,
+    `suspected` has the step suspected of each, None where none is; `pairs` are those that an earlier
+    attempt ran on this very device, in order.  `alpha` bounds false confirmations; `relevant` has the
+    smallest relative change worth telling, of metrics for which it is not the usual one."""
 
     job_id: int
     attempt: int
     token: str
-    kind: Literal["measure", "compare", "soak"]
+    kind: Literal["measure", "compare", "soak", "profile"]
     project: str
     builds: tuple[BuildSource, ...]
     model: str
@@ -114,7 +135,11 @@ class Order(_Message):
     precision: str
     cases: tuple[Case, ...]
     watch: tuple[tuple[int, str], ...] = ()
-    max_pairs: int = 8
+    suspected: tuple[Suspected | None, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    max_pairs: int = 20
+    alpha: float = 0.01
+    relevant: dict[str, float] = {}
     limits: Limits = Limits()
 
 

@@ -8,6 +8,7 @@ another name and renamed, hence either whole or not there.
     <token>/body.json       the report or failure
     <token>/artifacts/*     the files of a report
     damaged/<token>         an entry that cannot be read, kept for a person to look at
+    pairs/<token>/*         finished pairs of a comparison (`pair_spool.py`), sent before their entry
 
 An entry the site does not take now is put off, by itself, so that it holds up neither the others
 nor the next job.
@@ -28,7 +29,9 @@ from pydantic import BaseModel, ValidationError
 
 from benchmarks.report import ArtifactRef, Report
 from workers.client import Broken, Offline, Rejected, SiteClient, Superseded, Unreachable
-from workers.messages import Failure
+from workers.files import written
+from workers.messages import Failure, Pair
+from workers.pair_spool import PairSpool
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +43,7 @@ BROKEN_TIMES = 5
 """So often may the site fail over the same entry before it is told that it cannot store it."""
 
 _DAMAGED = "damaged"
+_PAIRS = "pairs"
 
 
 class Entry(BaseModel):
@@ -65,19 +69,40 @@ class Spool:
         self._folder = folder
         self._pause_s = pause_s
         self._delays: dict[str, _Delay] = {}
+        self._pairs = PairSpool(folder / _PAIRS, keep_s=KEEP_S)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # tokens are names here
         for half in folder.glob(".*"):
             _remove(half)
 
     def pending(self) -> list[str]:
         """The tokens of the entries, the oldest first."""
-        paths = [path for path in self._folder.glob("[!.]*") if path.name != _DAMAGED]
+        paths = [path for path in self._folder.glob("[!.]*") if path.name not in (_DAMAGED, _PAIRS)]
         return [path.name for path in sorted(paths, key=lambda path: path.stat().st_mtime)]
 
+    @property
+    def waiting(self) -> list[str]:
+        """The tokens of the attempts that something is left of: an entry, or pairs without one."""
+        return list(dict.fromkeys([*self._pairs.tokens(), *self.pending()]))
+
     def rest_s(self) -> float:
-        """Seconds until an entry is due, infinite when there is none."""
+        """Seconds until something is due, infinite when there is nothing."""
         now = time.monotonic()
-        return min((max(0.0, self._due(token) - now) for token in self.pending()), default=float("inf"))
+        return min((max(0.0, self._due(token) - now) for token in self.waiting), default=float("inf"))
+
+    def pair_save(self, token: str, pair: Pair) -> None:
+        """Keep a finished pair."""
+        self._pairs.save(token, pair)
+
+    def pairs_deliver(self, client: SiteClient, token: str) -> None:
+        """Send the pairs of an attempt that runs, as far as the site takes them; the others stay.
+
+        Raises:
+            Refused: the site no longer takes this worker's token; the pairs stay.
+        """
+        try:
+            self._pairs.deliver(client, token)
+        except Unreachable as answer:
+            log.info("a pair waits in the spool", attempt=token, reason=str(answer))
 
     def report_save(self, token: str, report: Report, files: Mapping[str, Path]) -> None:
         """Keep a report and its files (by artifact name; they are moved here)."""
@@ -96,20 +121,33 @@ class Spool:
         (half / "artifacts").mkdir(parents=True)
         for name, path in files.items():
             shutil.move(path, half / "artifacts" / name)
-        _write(half / "body.json", body)
-        _write(half / "entry.json", entry.model_dump_json())
+        written(half / "body.json", body)
+        written(half / "entry.json", entry.model_dump_json())
         os.replace(half, self._folder / token)  # noqa: PTH105 - Path.rename would say less: this is atomic
 
     def deliver_all(self, client: SiteClient) -> None:
-        """Send every entry that is due.
+        """Send what is due: entries, and the pairs of attempts without one, whose worker was killed.
 
         Raises:
             Offline: the site as a whole is away; what is left stays for the next call.
             Refused: the site no longer takes this worker's token; the same.
         """
-        for token in self.pending():
-            if self._due(token) <= time.monotonic():
+        entries = set(self.pending())
+        for token in self.waiting:
+            if self._due(token) > time.monotonic():
+                continue
+            if token in entries:
                 self.deliver(client, token)
+            else:
+                self._pairs_only_deliver(client, token)
+
+    def _pairs_only_deliver(self, client: SiteClient, token: str) -> None:
+        try:
+            self._pairs.deliver(client, token)
+        except Offline:
+            raise
+        except Unreachable as answer:
+            self._put_off(token, answer)
 
     def deliver(self, client: SiteClient, token: str) -> None:
         """Send one entry and forget it; a superseded or too old one is forgotten unsent.
@@ -141,6 +179,7 @@ class Spool:
             except Rejected as answer:
                 log.warning("a result is dropped, the site rejects it", attempt=token, answer=str(answer))
         shutil.rmtree(folder)
+        self._pairs.forget(token)
         self._delays.pop(token, None)
 
     def _due(self, token: str) -> float:
@@ -175,7 +214,19 @@ class Spool:
             client.failure(token, Failure(kind="protocol", message=sentence[:4000]))
             log.warning("a result is dropped, the site cannot store it", attempt=token, answer=str(answer))
 
+    def _pairs_first(self, client: SiteClient, token: str) -> None:
+        """Send the pairs ahead of what ends their attempt.
+
+        One that the site fails over holds no report up, which tells the same once more.
+        """
+        try:
+            self._pairs.deliver(client, token)
+        except Broken as answer:
+            log.warning("pairs are dropped, the site cannot store them", attempt=token, answer=str(answer))
+            self._pairs.forget(token)
+
     def _send(self, client: SiteClient, token: str, folder: Path) -> None:
+        self._pairs_first(client, token)
         entry = Entry.model_validate_json((folder / "entry.json").read_bytes())
         body = (folder / "body.json").read_bytes()
         if entry.kind == "failure":
@@ -193,14 +244,6 @@ class Spool:
         except Rejected as answer:
             sentence = f"the site does not accept the report: {answer}"
             client.failure(token, Failure(kind="protocol", message=sentence[:4000]))
-
-
-def _write(path: Path, text: str) -> None:
-    """Write and wait for the disk: a rename may outlive a power cut that what was written does not."""
-    with path.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 def _remove(path: Path) -> None:

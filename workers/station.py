@@ -62,7 +62,7 @@ class Station:
     @property
     def undelivered(self) -> bool:
         """Whether results wait for the site to come back."""
-        return bool(self._spool.pending())
+        return bool(self._spool.waiting)
 
     def wake(self) -> None:
         """There may be a job: look now, or right after the running one."""

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from benchmarks.cases import DEFAULT_SUITES, PRECISIONS, RUNNERS, SUITES
 from benchmarks.cli.asking import ALL_SUITES
 from benchmarks.cli.comparing import compare_command
+from benchmarks.cli.layering import layers_add
 from benchmarks.cli.listing import env_command, list_command
+from benchmarks.cli.profiling import profile_add
 from benchmarks.cli.running import run_command
 from benchmarks.errors import BenchmarkError, ModelError
 
@@ -40,7 +42,7 @@ def _complain(message: str, status: int) -> int:
 def parser_make() -> argparse.ArgumentParser:
     """The parser of `python -m benchmarks`."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure inference models.")
-    commands = parser.add_subparsers(required=True, metavar="run|list|compare|env")
+    commands = parser.add_subparsers(required=True, metavar="run|list|compare|profile|layers|env")
     _run_add(commands)
     listing = commands.add_parser("list", help="the models, runners, precisions, suites, options and metrics")
     listing.set_defaults(command=list_command)
@@ -48,6 +50,8 @@ def parser_make() -> argparse.ArgumentParser:
     comparing.add_argument("a", metavar="a.json", help="the report or reports of the last good build")
     comparing.add_argument("b", metavar="b.json", help="the same of the suspect")
     comparing.set_defaults(command=compare_command)
+    profile_add(commands, _batch, list(PRECISIONS))
+    layers_add(commands)
     env = commands.add_parser("env", help="the facts of this machine and its toolchain")
     env.set_defaults(command=env_command)
     for command in (listing, comparing, env):

@@ -71,8 +71,8 @@ def _measure_several(
 
 
 def _measure_apart(job: Asked, options: argparse.Namespace, workdir: Path) -> Report:
-    """One of several jobs, in a process of its own: threads of the one before would forbid its forks."""
-    return isolated(_job_measure, job, options, workdir, _ignore, method="spawn")
+    """One of several jobs, in a process of its own: what the one before left is not measured with it."""
+    return isolated(_job_measure, job, options, workdir, _ignore)
 
 
 def _measure_shown(job: Asked, options: argparse.Namespace, workdir: Path) -> Report:

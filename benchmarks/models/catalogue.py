@@ -39,6 +39,12 @@ _ROWS: dict[str, CatalogueRow] = {
 CATALOGUE: dict[str, str] = {name: row.title for name, row in _ROWS.items()}
 
 
+def catalogue_module(name: str) -> str | None:
+    """The module that builds the model called `name`, which imports what it needs; None when unknown."""
+    row = _ROWS.get(name)
+    return None if row is None else f"benchmarks.models.{row.module}"
+
+
 def catalogue_build(name: str) -> object:
     """`(module, example_inputs)` of the model called `name`.
 

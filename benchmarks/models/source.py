@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,20 @@ class LoadedModel:
         """Numbers in the parameters, each shared one counted once."""
         return sum(parameter.numel() for parameter in self.module.parameters())
 
+    def libraries(self, checkout: Path) -> tuple[str, ...]:
+        """The installed modules that its parts come from, none of the checkout's own.
+
+        A process that has imported these is charged for little but the model when it loads it.
+        """
+        names = dict.fromkeys(type(part).__module__ for part in self.module.modules())
+        return tuple(name for name in names if not _is_own(name, checkout.resolve()))
+
+
+def _is_own(module: str, checkout: Path) -> bool:
+    """Whether a module is the checkout's; an environment that lies in it is not."""
+    file = Path(getattr(sys.modules.get(module), "__file__", None) or checkout).resolve()
+    return file.is_relative_to(checkout) and not file.is_relative_to(sys.prefix)
+
 
 def model_load(source: ModelSource, checkout: Path, precision: str, size: int | None = None) -> LoadedModel:
     """Build the module with seeded weights, on the CPU, in `precision`, its example resized to `size`.
@@ -42,7 +57,7 @@ def model_load(source: ModelSource, checkout: Path, precision: str, size: int | 
         ModelError: the source is missing, raises, or returns something else than a module and its
             example inputs; an ONNX file or an engine is no module.
     """
-    torch.set_num_threads(1)  # OpenMP's threads would forbid a fork later; runners set their own number
+    torch.set_num_threads(1)  # whatever the cores, the same weights; runners set their own number
     random.seed(SEED)
     np.random.seed(SEED)  # the watched code may draw from the legacy generator
     torch.manual_seed(SEED)

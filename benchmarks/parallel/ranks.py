@@ -76,9 +76,7 @@ def ranks_run(
 
     def work(rank: Rank, devices: str | None) -> Answer:
         environment = {} if devices is None else {"CUDA_VISIBLE_DEVICES": devices}
-        return isolated(
-            call, rank, *arguments, method="spawn", meanwhile=watch, every_s=0.05, environment=environment
-        )
+        return isolated(call, rank, *arguments, meanwhile=watch, every_s=0.05, environment=environment)
 
     world = len(visible)
     with tempfile.TemporaryDirectory(prefix="ranks-") as folder, ThreadPoolExecutor(world) as pool:

@@ -12,7 +12,6 @@ import onnx
 
 from benchmarks.artifacts import Artifact
 from benchmarks.errors import BenchmarkError, ExportError
-from benchmarks.isolation import isolated
 from benchmarks.onnx_cache import cache_put, cache_take
 from benchmarks.quantization.recipes import RECIPES, recipe_mark
 from benchmarks.quantization.samples import CALIBRATION_SEED, inputs_seeded
@@ -36,13 +35,11 @@ def graph_quantize(
     target: Path,
     *,
     kept: Path | None = None,
-    fork: bool = False,
 ) -> Quantized:
     """Write `source` in `precision` to `target`; the same source gives the same bytes.
 
     `kept` is a folder of quantized graphs, known by the digest of their source and by their recipe:
-    one that is there is taken, its digest checked, and one that is not is put there.  With `fork` the
-    work is done in a child of this process, where onnxruntime's threads do no harm.
+    one that is there is taken, its digest checked, and one that is not is put there.
 
     Raises:
         CannotRun: the graph has nothing that this precision quantizes.
@@ -54,10 +51,7 @@ def graph_quantize(
         return Quantized(cache_take(place, target), None)
     started = time.perf_counter()
     source.verified()
-    if fork:
-        isolated(_graph_write, source.path, example, precision, target, method="fork")
-    else:
-        _graph_write(source.path, example, precision, target)
+    _graph_write(source.path, example, precision, target)
     sealed = Artifact.seal(target, "onnx")
     if place is not None:
         cache_put(sealed, place)

@@ -88,7 +88,7 @@ def session_of_batch(plan: Plan, batch: int) -> tuple[Any, str]:
     fixed = replace(plan, dimensions=((BATCH, batch),))
     try:
         session = _named_open(fixed, batch)
-        return session, _waits_of(session, plan.providers[0][0])
+        return session, _waits_of(session, plan.providers[0][0]) if plan.strict else ""
     except FellBack:
         raise
     except CannotRun as refusal:  # of the graph capture perhaps: control flow allows none

@@ -32,7 +32,8 @@ class Plan:
 
     `dimensions` are fixed by name.  With `strict` a node that no provider but the CPU's takes is
     refused; without, and only to look at it, the session is opened all the same.  `fused` is false
-    where Q/DQ nodes must be run as they are.
+    where Q/DQ nodes must be run as they are.  `trace` begins the name of a file that gets the time of each
+    node, which costs time; "" for none.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class Plan:
     dimensions: tuple[tuple[str, int], ...] = ()
     strict: bool = False
     fused: bool = True
+    trace: str = ""
 
     def uncaptured(self) -> Plan:
         """The same without CUDA graphs."""
@@ -69,6 +71,7 @@ def plan_make(assets: Assets, providers: Sequence[str], path: Path) -> Plan:
         providers=tuple((name, _options_of(name, assets.options, providers)) for name in providers),
         threads=assets.threads,
         fused=assets.precision != "fp8",  # its fusions take any Q/DQ pair for one of integers
+        trace=str(assets.option("trace", "")),
     )
 
 
@@ -108,6 +111,8 @@ def session_make(plan: Plan, *, recorded: bool = False) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = plan.threads
     options.inter_op_num_threads = 1
+    if plan.trace:
+        options.enable_profiling, options.profile_file_prefix = True, plan.trace
     options.log_severity_level = 4  # what it cannot do it raises; on the way it logs each plan tried
     for name, size in plan.dimensions:
         options.add_free_dimension_override_by_name(name, size)

@@ -30,6 +30,7 @@ _REMEDY = {
 }
 _LEVELS = ("INTERNAL_ERROR", "ERROR", "WARNING", "INFO", "VERBOSE")  # by the library's own number
 _ERROR, _INFO = 1, 3
+_LAYERS = "Layers:"  # what the inspector would tell, which cannot be asked where the engine does not load
 
 
 class Line(NamedTuple):
@@ -42,14 +43,14 @@ class Line(NamedTuple):
 
 @dataclass(eq=False)  # two logs are never the same one
 class Log:
-    """What the library said; of its five levels all but the most talkative one."""
+    """What the library said; of its five levels all but the most talkative one, of which the layers."""
 
     lines: list[Line] = field(default_factory=list)
     began: float = field(default_factory=time.perf_counter)
 
     def take(self, level: int, text: str) -> None:
         """Keep a message that is worth it."""
-        if level <= _INFO:
+        if level <= _INFO or text.startswith(_LAYERS):
             self.lines.append(Line(time.perf_counter() - self.began, level, text.strip()))
 
     def words(self, most: int = 5) -> str:

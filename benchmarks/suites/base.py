@@ -13,6 +13,7 @@ from benchmarks.cases import Case, ModelSource
 from benchmarks.engines import EngineBuild
 from benchmarks.gauge import NO_GAUGE, Gauge
 from benchmarks.metrics import metric_get
+from benchmarks.nursery import Nursery
 from benchmarks.options import OptionValue
 from benchmarks.report import Measurement, Remark
 from benchmarks.runners.base import Assets, Runner
@@ -52,7 +53,8 @@ class Bench:
 
     `runner` is loaded and bound to the case's batch for suites that ask for one, else None;
     `parameter_count` is None when the source is no torch module, `export_s` (seconds) when this job
-    exported nothing.  `forkable` says that this process may be forked (see `isolation`).
+    exported nothing.  `nursery` forks children that have the job's imports and nothing else, None where
+    that cannot be: `isolated` takes either.
     `gauge` reads the GPU's state between blocks of samples; `price_per_hour` is of the device, in any
     currency, None when nobody told.  `workdir` is the job's folder, where a suite may leave files.
     """
@@ -63,7 +65,7 @@ class Bench:
     parameter_count: int | None = None
     export_s: float | None = None
     build: EngineBuild | None = None
-    forkable: bool = False
+    nursery: Nursery | None = None
     gauge: Gauge = NO_GAUGE
     price_per_hour: float | None = None
     workdir: Path = Path()

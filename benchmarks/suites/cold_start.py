@@ -118,9 +118,7 @@ def _starts(bench: Bench, environments: list[dict[str, str]], keep_in: Path | No
                 file_forget(file.path)
         more = (keep_in is not None, None if place else keep_in)
         began = time.monotonic()
-        starts.append(
-            isolated(start_time, *_asked(bench), began, *more, method="spawn", environment=environment)
-        )
+        starts.append(isolated(start_time, *_asked(bench), began, *more, environment=environment))
     return starts
 
 
@@ -162,7 +160,7 @@ def _cached_loads(bench: Bench, folder: Path, first: Start) -> list[float]:
     if bench.case.runner == COMPILER:
         return [start.load for start in _starts(bench, [_cache(bench, folder, 0)] * FEWEST)]
     kept = _told(first.kept)
-    return [isolated(kept_time, *_asked(bench), kept, method="spawn") for _ in range(FEWEST)]
+    return [isolated(kept_time, *_asked(bench), kept) for _ in range(FEWEST)]
 
 
 def kept_time(runner_name: str, assets: Assets, batch: int, kept: Artifact) -> float:

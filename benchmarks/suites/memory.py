@@ -22,7 +22,6 @@ from __future__ import annotations
 import importlib
 import time
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -82,14 +81,13 @@ def memory_measure(bench: Bench) -> Findings:
     findings = Findings(bench.case)
     on_gpu = bench.assets.device == "cuda"
     watch = DeviceWatch.begin(bench.gauge)
-    method: Literal["fork", "spawn"] = "fork" if bench.forkable else "spawn"
     taken = isolated(
         memory_take,
         bench.case.runner,
         bench.assets,
         bench.case.batch,
         bench.case.duration_s * TIMED_SHARE,
-        method=method,
+        nursery=bench.nursery,
         meanwhile=watch.sample if on_gpu else None,
     )
     if not on_gpu or not isinstance(taken.host, CannotRun):

@@ -76,7 +76,7 @@ def _segment_run(bench: Bench, course: Course, left: float) -> bool:
             bench.assets,
             bench.case.batch,
             plan,
-            method="fork" if bench.forkable else "spawn",
+            nursery=bench.nursery,
             meanwhile=watch.look,
             every_s=WATCH_S,
         )

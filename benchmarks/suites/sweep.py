@@ -15,7 +15,6 @@ from typing import Literal
 
 from benchmarks.cases import Case
 from benchmarks.errors import BenchmarkError, CannotRun, first_line
-from benchmarks.fork_safety import FORK_SAFETY
 from benchmarks.isolation import isolated
 from benchmarks.models.sizes import PIXELS, example_size
 from benchmarks.runners.base import Assets
@@ -105,17 +104,12 @@ def _assets_make(bench: Bench, size: int, spent_s: float) -> tuple[Assets, float
     exported = ROWS[bench.case.runner].loads != "module"
     if not exported and (assets.device == "cpu" or assets.source.kind == "catalogue"):
         return assets, 0.0
-    tried_s = isolated(size_try, assets, method=_method(bench))
+    tried_s = isolated(size_try, assets, nursery=bench.nursery)
     if not exported:
         return assets, tried_s
     started = time.perf_counter()
     made = bench.shop.variant(bench.case, size=size)
     return made, tried_s + time.perf_counter() - started
-
-
-def _method(bench: Bench) -> Literal["fork", "spawn"]:
-    """How to begin a child now: the export of a size may have ended the time in which a fork is safe."""
-    return "fork" if bench.forkable and FORK_SAFETY.safe else "spawn"
 
 
 def _kind_and_own(bench: Bench) -> tuple[str, int]:
@@ -175,10 +169,9 @@ def _size_measure(bench: Bench, assets: Assets, point: Findings, window: tuple[f
     if assets.device == "cuda":
         reading = size_read(case.runner, assets, case.batch, *window)
     else:
-        method = _method(bench)
-        reading = isolated(size_read, case.runner, assets, case.batch, *window, method=method)
+        reading = isolated(size_read, case.runner, assets, case.batch, *window, nursery=bench.nursery)
         # not the same child: to read the memory it changes the allocator, and with it the latency
-        taken = isolated(size_take, case.runner, assets, case.batch, method=method)
+        taken = isolated(size_take, case.runner, assets, case.batch, nursery=bench.nursery)
         if not isinstance(taken.host, CannotRun):
             point.add("host_peak_memory", taken.host_peak)
         elif not any(remark.code == "host-memory-untold" for remark in point.remarks):

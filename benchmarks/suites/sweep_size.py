@@ -80,8 +80,8 @@ def size_read(
 def size_take(runner_name: str, assets: Assets, batch: int) -> Taken:
     """The memory that one size takes in this process.
 
-    A forked process has the imports that the model makes, a fresh one does not: the model is run at its
-    own size before, or a metric would depend on which it is (124 MiB instead of 1 for a tiny BERT).
+    A nursery's child has the imports that the model makes, a fresh process does not: the model is run at
+    its own size before, or a metric would depend on which it is (124 MiB instead of 1 for a tiny BERT).
     """
     if ROWS[runner_name].loads == "module":
         size_try(replace(assets, size=None))

@@ -14,7 +14,7 @@ class SuiteRow:
     """How a suite is run: `function` of the file `module` in this folder.
 
     `loaded` says whether it gets a loaded runner; `rank` orders the suites of a job, the smallest
-    first: those that fork must come before anything has started threads.
+    first.
     """
 
     module: str

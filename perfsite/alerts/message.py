@@ -28,7 +28,8 @@ class RegressionFacts:
     """One regressed metric.
 
     `pairs` is 0 for a metric that is counted; `e_value` is the evidence against "no change";
-    `command` measures it again, empty when the order is not known any more.
+    `command` measures it again, empty when the order is not known any more; `certainty` says how sure it
+    is where neither pairs nor a count do.
     """
 
     subject: Subject
@@ -36,11 +37,18 @@ class RegressionFacts:
     pairs: int = 0
     e_value: float | None = None
     command: str = ""
+    certainty: str = ""
 
 
 @dataclass(frozen=True)
 class IncidentFacts:
-    """One incident; `regressions` are the worst first and at least one; `url` is where to triage."""
+    """One incident; `regressions` are the worst first and at least one; `url` is where to triage.
+
+    `sha` is the accused commit, or the newest of the `suspects` that it can be; `search` is what the
+    search for the guilty one said, empty where there was none.  `headline` is the first sentence where
+    the worst change alone would not tell it; `is_innocent` says that the commit's code did nothing, and
+    `withdrawn` why the incident was taken back, empty while it stands.
+    """
 
     project: str
     sha: str
@@ -49,6 +57,11 @@ class IncidentFacts:
     last_good: str
     url: str
     regressions: tuple[RegressionFacts, ...]
+    suspects: int = 1
+    search: str = ""
+    headline: str = ""
+    is_innocent: bool = False
+    withdrawn: str = ""
 
 
 def message_compose(facts: IncidentFacts) -> Message:
@@ -64,6 +77,8 @@ def message_compose(facts: IncidentFacts) -> Message:
 
 def certainty_words(row: RegressionFacts) -> str:
     """How sure it is and how that was found out."""
+    if row.certainty:
+        return row.certainty
     if not row.pairs:
         return "counted, not timed: certain"
     words = f"confirmed by {row.pairs} interleaved pairs on one device"
@@ -72,16 +87,32 @@ def certainty_words(row: RegressionFacts) -> str:
     return f"{words}; without a change such evidence turns up at most once in {row.e_value:,.0f} comparisons"
 
 
-def _subject(facts: IncidentFacts) -> str:
+def _first(facts: IncidentFacts) -> str:
+    """The first sentence, without its full stop."""
     worst = facts.regressions[0]
+    told = facts.headline.rstrip(".") or change_sentence(worst.subject, worst.change)
+    return f"Withdrawn: {told}" if facts.withdrawn else told
+
+
+def _subject(facts: IncidentFacts) -> str:
     more = len(facts.regressions) - 1
     rest = f", and {more} more" if more else ""
-    return f"[{facts.project}] {change_sentence(worst.subject, worst.change)}{rest}"
+    return f"[{facts.project}] {_first(facts)}{rest}"
 
 
 def _since(facts: IncidentFacts) -> str:
+    if facts.is_innocent:
+        seen = f"First seen at {facts.sha[:7]}, whose code did not do it: {facts.commit_subject}"
+        return f"{seen}\nLast without it: {facts.last_good[:7]}"
     author = f" by {facts.author}" if facts.author else ""
-    return f"Since {facts.sha[:7]}{author}: {facts.commit_subject}\nLast good: {facts.last_good[:7]}"
+    commit = f"{facts.sha[:7]}{author}: {facts.commit_subject}"
+    since = (
+        f"Since {commit}"
+        if facts.suspects == 1
+        else f"One of {facts.suspects} commits, the newest is {commit}"
+    )
+    told = f"{since}\nLast good: {facts.last_good[:7]}"
+    return f"{told}\n{facts.search}" if facts.search else told
 
 
 def _row_words(row: RegressionFacts) -> tuple[str, str, str]:
@@ -99,9 +130,13 @@ def _rest_words(facts: IncidentFacts) -> str:
     return f"and {left} more on the page" if left > 0 else ""
 
 
+def _withdrawn_words(facts: IncidentFacts) -> str:
+    return f"Later data refute it: {facts.withdrawn}" if facts.withdrawn else ""
+
+
 def _text(facts: IncidentFacts) -> str:
     worst = facts.regressions[0]
-    parts = [f"{change_sentence(worst.subject, worst.change)}.", _since(facts)]
+    parts = [f"{_first(facts)}.", _withdrawn_words(facts), _since(facts)]
     for row in facts.regressions[:MOST_ROWS]:
         where, change, certainty = _row_words(row)
         parts.append(f"{where}\n    {change}\n    {certainty}")
@@ -125,7 +160,7 @@ def _html(facts: IncidentFacts) -> str:
     return (
         '<div style="font-family:system-ui,sans-serif;font-size:14px">'
         f'<p style="font-size:18px;color:{_BAD}">▲ '
-        f"{escape(change_sentence(worst.subject, worst.change))}</p>"
+        f"{escape(_first(facts))}</p><p>{escape(_withdrawn_words(facts))}</p>"
         f"<p>{since}</p>"
         '<table style="border-collapse:collapse;font-variant-numeric:tabular-nums">'
         f"<tr><th {_CELL}>what</th><th {_CELL}>change</th><th {_CELL}>how sure</th></tr>{rows}</table>"

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from perfsite.alerts import selectors
 from perfsite.alerts.channels import CHANNELS, DeliveryError
+from perfsite.alerts.channels.email import WITHDRAWAL
 from perfsite.alerts.message import message_compose
 from perfsite.alerts.models import Notification
 from perfsite.alerts.states import NOTIFICATION_STATES
@@ -30,6 +31,8 @@ def incidents_tell() -> int:
     now = timezone.now()
     for incident in selectors.incidents_due(now=now):
         notification_queue(incident=incident, channel="email")
+    for incident in selectors.withdrawals_due():
+        notification_queue(incident=incident, channel=WITHDRAWAL.name)
     notifications_recover(now=now)
     due = selectors.notifications_due(now=timezone.now())  # those queued a moment ago too
     return sum(notification_send(notification=row) for row in due)
@@ -122,5 +125,5 @@ def _end(notification: Notification, *, to: str, **values: object) -> bool:
 
 
 def _incident_full(notification: Notification) -> Incident:
-    rows = Incident.objects.select_related("project__owner", "build", "range_start")
+    rows = Incident.objects.select_related("project__owner", "build", "range_start", "culprit")
     return rows.get(pk=notification.incident_id)

@@ -148,6 +148,8 @@ _BADGES: dict[str, Badge] = {
     "accepted": Badge("accepted", "=", "quiet"),
     "resolved": Badge("resolved", "✓", "improved"),
     "refuted": Badge("refuted", "⊘", "quiet"),
+    "withdrawn": Badge("withdrawn", "⊘", "quiet"),
+    "environment": Badge("environment", "◇", "quiet"),
 }
 
 

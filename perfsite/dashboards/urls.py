@@ -5,7 +5,19 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from perfsite.dashboards.views import home, incidents, outbox, projects, runs, search, series, trends, workers
+from perfsite.dashboards.views import (
+    backfill,
+    grading,
+    home,
+    incidents,
+    outbox,
+    projects,
+    runs,
+    search,
+    series,
+    trends,
+    workers,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -15,9 +27,13 @@ urlpatterns = [
     path("projects/<slug:slug>/trends/", trends.trends, name="trends"),
     path("projects/<slug:slug>/builds/", projects.builds, name="builds"),
     path("projects/<slug:slug>/builds/<int:pk>/", projects.build, name="build"),
+    path("projects/<slug:slug>/builds/<int:pk>/measure/", backfill.build_measure, name="build-measure"),
     path("projects/<slug:slug>/incidents/", incidents.project_incidents, name="project-incidents"),
     path("projects/<slug:slug>/incidents/<int:pk>/", incidents.incident, name="incident"),
     path("projects/<slug:slug>/incidents/<int:pk>/triage/", incidents.triage, name="incident-triage"),
+    path("projects/<slug:slug>/incidents/<int:pk>/measure/", backfill.range_measure, name="range-measure"),
+    path("projects/<slug:slug>/grading/", grading.grading, name="grading"),
+    path("projects/<slug:slug>/grading/apply/", grading.rule_apply, name="rule-apply"),
     path("incidents/", incidents.incidents, name="incidents"),
     path("series/<int:pk>/", series.series, name="series"),
     path("series/<int:pk>/data.json", series.series_data, name="series-data"),

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from benchmarks.metrics import metric_get
 from perfsite.demo.repository import Made
-from perfsite.regressions.models import Incident, Suspicion, Verdict
+from perfsite.regressions.models import Bisection, Incident, Suspicion, Verdict
 from perfsite.regressions.selectors import change_rank
 from perfsite.results.models import Report
 from perfsite.runs.models import Build, Job, Project
 from perfsite.runs.states import JOB_ENDED
 
+_TOLD_AS: dict[str, str] = {Incident.Kind.CODE: "regressed", Incident.Kind.ENVIRONMENT: "environment"}
 # a notification in one of these states is not tried again
 _TOLD = ("sent", "failed", "uncertain")
 
@@ -55,6 +56,8 @@ def standing(*, project: Project, shas: Sequence[str]) -> Standing:
         waiting = "screening"
     elif Suspicion.objects.filter(build__in=builds, state="open").exists():
         waiting = "confirming"
+    elif Bisection.objects.filter(bad__project=project, state="running").exists():
+        waiting = "bisecting"
     elif Incident.objects.filter(build__in=builds).exclude(notifications__state__in=_TOLD).exists():
         waiting = "telling"
     else:
@@ -74,17 +77,21 @@ def _running_told(project: Project) -> str:
 
 def rows(*, project: Project, made: Sequence[Made]) -> list[Row]:
     """The table, one row per commit, the oldest first."""
-    builds = Build.objects.filter(project=project).select_related("incident")
-    known = {build.sha: build for build in builds}
-    return [_row(one, known.get(one.sha)) for one in made]
+    builds = {build.sha: build for build in Build.objects.filter(project=project)}
+    accused = {
+        incident.culprit_id or incident.build_id: incident
+        for incident in Incident.objects.filter(project=project, withdrawn_at=None)
+    }
+    found = [(one, builds.get(one.sha)) for one in made]
+    return [_row(one, build, accused.get(build.pk) if build else None) for one, build in found]
 
 
-def _row(made: Made, build: Build | None) -> Row:
-    if build is None or build.state in ("skipped", "failed", "received"):
+def _row(made: Made, build: Build | None, incident: Incident | None) -> Row:
+    if build is None or (incident is None and build.state in ("skipped", "failed", "received")):
         state = build.state if build else "unknown"
         return Row(made.sha, made.step.subject, "", "", "", "", state, _right(made, state))
-    verdict = _verdict_shown(build)
-    told = "regressed" if hasattr(build, "incident") else ""
+    verdict = _verdict_shown(build, incident)
+    told = _TOLD_AS[incident.kind] if incident else ""
     if not told and verdict and verdict.kind == Verdict.Kind.IMPROVED:
         told = "improved"
     failed = Job.objects.filter(run__build=build, state="failed").count()
@@ -104,10 +111,13 @@ def _row(made: Made, build: Build | None) -> Row:
     )
 
 
-def _verdict_shown(build: Build) -> Verdict | None:
+def _verdict_shown(build: Build, incident: Incident | None) -> Verdict | None:
     """The verdict that tells most: of the incident when there is one, the first metric of the table."""
-    kind = Verdict.Kind.REGRESSED if hasattr(build, "incident") else Verdict.Kind.IMPROVED
-    found = Verdict.objects.filter(build=build, kind=kind).select_related("series")
+    if incident is None:
+        found = Verdict.objects.filter(build=build, kind=Verdict.Kind.IMPROVED)
+    else:
+        found = Verdict.objects.filter(regression__incident=incident)
+    found = found.select_related("series")
     return min(found, key=lambda one: change_rank(one.series.metric, one.relative), default=None)
 
 
@@ -119,8 +129,10 @@ def _right(made: Made, state: str) -> bool | None:
 
 
 def is_right(table: Sequence[Row], made: Sequence[Made]) -> bool:
-    """Whether each planted regression has its incident and no other commit has one."""
+    """Whether each planted regression and change of the machine has its incident, and no other commit."""
+    incidents = ("regressed", "environment")
     return all(
-        (row.verdict == "regressed") == (one.step.expect == "regressed")
+        (row.verdict if row.verdict in incidents else "")
+        == (one.step.expect if one.step.expect in incidents else "")
         for row, one in zip(table, made, strict=True)
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from perfsite.core.errors import PerfsiteError
-from perfsite.demo.story import STEPS, Edit, Step
+from perfsite.demo.story import STEPS, Edit, Step, pushes
 
 SEED = Path(__file__).with_name("seed")
 _FIRST = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
@@ -39,6 +40,17 @@ def repository_make(path: Path) -> list[Made]:
         sha = _commit(path, step, when)
         made.append(Made(step, sha, made[-1].sha if made else "", when))
     return made
+
+
+def parts(made: Sequence[Made]) -> list[list[list[Made]]]:
+    """The pushes in parts: a new one begins where the machine changes, which must have nothing left to do."""
+    found: list[list[list[Made]]] = [[]]
+    for places in pushes([one.step for one in made]):
+        push = [made[place] for place in places]
+        if push[0].step.machine:
+            found.append([])
+        found[-1].append(push)
+    return [part for part in found if part]
 
 
 def _seed_copy(path: Path) -> None:

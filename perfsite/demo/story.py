@@ -6,10 +6,11 @@ Nothing here is read by the service: it learns of a commit from the webhook and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Expectation = Literal["regressed", "improved", "skipped", "quiet"]
+Expectation = Literal["regressed", "improved", "skipped", "environment", "quiet"]
 
 CNN = "models/cnn.py"
 TRANSFORMER = "models/transformer.py"
@@ -27,13 +28,19 @@ class Edit:
 
 @dataclass(frozen=True)
 class Step:
-    """One commit.  `model` is the one an expectation is about."""
+    """One commit.  `model` is the one an expectation is about.
+
+    `joins` puts it into one push with the commit behind it, so that it is not measured by itself.
+    `machine` are variables that the worker gets before the push: the same code on another machine.
+    """
 
     subject: str
     author: str
     edits: tuple[Edit, ...] = ()
     expect: Expectation = "quiet"
     model: str = ""
+    joins: bool = False
+    machine: tuple[tuple[str, str], ...] = ()
 
 
 STEPS: tuple[Step, ...] = (
@@ -159,4 +166,76 @@ STEPS: tuple[Step, ...] = (
             Edit(TRANSFORMER, "def build():\n", 'def build():\n    """The encoder and one text."""\n'),
         ),
     ),
+    # one push of three: which of them was it?
+    Step(
+        "Name the seed",
+        "Ada",
+        (
+            Edit(CNN, "REFINEMENTS = 5\n", "REFINEMENTS = 5\nSEED = 7\n"),
+            Edit(CNN, "torch.manual_seed(7)", "torch.manual_seed(SEED)"),
+        ),
+        expect="skipped",
+        joins=True,
+    ),
+    Step(
+        "Look twice at small details",
+        "Ben",
+        (
+            Edit(
+                CNN,
+                "        self.refine = nn.Sequential(*[Block(WIDTHS[-1]) for _ in range(REFINEMENTS)])\n",
+                "        blocks = [Block(WIDTHS[-1]) for _ in range(REFINEMENTS + 2)]\n"
+                "        self.refine = nn.Sequential(*blocks)\n",
+            ),
+        ),
+        expect="regressed",
+        model="cnn",
+        joins=True,
+    ),
+    Step(
+        "Explain the convolution",
+        "Cleo",
+        (
+            Edit(
+                CNN,
+                "def convolution(inside, outside, stride=1):\n",
+                'def convolution(inside, outside, stride=1):\n    """Without bias: the norm has one."""\n',
+            ),
+        ),
+    ),
+    Step(
+        "Name the token's length in the example",
+        "Ada",
+        (Edit(TRANSFORMER, "(1, LENGTH))", "(1, LENGTH), dtype=torch.long)"),),
+    ),
+    # torch without its vector instructions: what a rebuilt image or another machine may bring
+    Step(
+        "Explain the attention",
+        "Cleo",
+        (
+            Edit(
+                TRANSFORMER,
+                "class Attention(nn.Module):\n",
+                'class Attention(nn.Module):\n    """Every token looks at every other."""\n\n',
+            ),
+        ),
+        expect="environment",
+        model="transformer",
+        machine=(("ATEN_CPU_CAPABILITY", "default"), ("ONEDNN_MAX_CPU_ISA", "SSE41")),
+    ),
+    Step(
+        "Explain the network",
+        "Ben",
+        (Edit(CNN, "class Net(nn.Module):\n", 'class Net(nn.Module):\n    """Stem, stages, head."""\n\n'),),
+    ),
 )
+
+
+def pushes(steps: Sequence[Step]) -> list[list[int]]:
+    """The places of the steps of each push, in order."""
+    found: list[list[int]] = [[]]
+    for place, step in enumerate(steps):
+        found[-1].append(place)
+        if not step.joins:
+            found.append([])
+    return [push for push in found if push]

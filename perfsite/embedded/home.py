@@ -28,6 +28,7 @@ from perfsite.runs.models import Worker
 Say = Callable[[str], None]
 
 _START_SECONDS = 90.0
+_WORKER = "worker-"  # begins the name of a worker's service
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,19 @@ class Home:
     url: str
     supervisor: Supervisor
     workers: int
+
+    def workers_restart(self, environment: dict[str, str]) -> None:
+        """Start the workers again with these variables; returns when each has joined.
+
+        Raises:
+            PerfsiteError: one does not come back.
+        """
+        for service in self.supervisor.names():
+            if service.startswith(_WORKER):
+                since = timezone.now()
+                self.supervisor.restart(service, environment)
+                joined = partial(_joined, service.removeprefix(_WORKER), since)
+                self.supervisor.wait_ready(service, joined, _START_SECONDS)
 
 
 @contextmanager
@@ -146,7 +160,7 @@ class _Opening:
         try:
             # it divides the processors itself: one for its own work, the others to measure on
             self._start(
-                f"worker-{name}", command, partial(_joined, name, since), environment, cores=frozenset()
+                f"{_WORKER}{name}", command, partial(_joined, name, since), environment, cores=frozenset()
             )
         except PerfsiteError as error:
             self.say(f"no worker on {device} yet; it is tried again. {error}")

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from perfsite.core.errors import PerfsiteError
@@ -116,18 +116,31 @@ class Supervisor:
         self._waits[name] = _RESTART_SECONDS if settled else max(_RESTART_SECONDS, 2 * before)
         return min(self._waits[name], _RESTART_LONGEST)
 
+    def restart(self, name: str, environment: dict[str, str]) -> None:
+        """Stop a service in peace and start it with more variables in its environment."""
+        service = self._services[name]
+        self._stop(name)
+        self.start(replace(service, environment={**service.environment, **environment}))
+
+    def names(self) -> list[str]:
+        """The services that are kept, in the order they were started."""
+        return list(self._running)
+
     def close(self) -> None:
         """Stop all, the last started first; whatever outlives its grace time is killed with its group."""
         for name in reversed(list(self._running)):
-            process = self._running.pop(name)
-            if process.poll() is None:
-                process.terminate()
-            try:
-                process.wait(_GRACE_SECONDS)
-            except subprocess.TimeoutExpired:
-                log.warning("%s did not stop within %.0f s and is killed", name, _GRACE_SECONDS)
-            self._group_kill(process.pid)
-            process.wait()
+            self._stop(name)
+
+    def _stop(self, name: str) -> None:
+        process = self._running.pop(name)
+        if process.poll() is None:
+            process.terminate()
+        try:
+            process.wait(_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            log.warning("%s did not stop within %.0f s and is killed", name, _GRACE_SECONDS)
+        self._group_kill(process.pid)
+        process.wait()
 
     @staticmethod
     def _group_kill(pid: int) -> None:

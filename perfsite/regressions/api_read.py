@@ -31,20 +31,32 @@ class RegressionOut(Schema):
 
 
 class IncidentOut(Schema):
-    """The regressions one build is accused of."""
+    """The regressions one build is accused of; of kind `environment` its code is innocent.
+
+    A withdrawn one has `withdrawn_at` and `withdrawn_reason`: later data refuted it.
+    """
 
     id: int
     build_id: int
     sha: str
     good_sha: str
+    culprit_sha: str | None
+    kind: str
     state: str
     opened_at: datetime
+    withdrawn_at: datetime | None
+    withdrawn_reason: str
     regressions: list[RegressionOut]
 
     @staticmethod
     def resolve_sha(row: Incident) -> str:
         """The accused commit."""
         return row.build.sha
+
+    @staticmethod
+    def resolve_culprit_sha(row: Incident) -> str | None:
+        """The commit that a bisection found guilty, if any."""
+        return row.culprit.sha if row.culprit else None
 
     @staticmethod
     def resolve_good_sha(row: Incident) -> str:
@@ -79,7 +91,7 @@ def incidents(
 ) -> dict[str, object]:
     """A project's incidents."""
     project = row_seen(request, Project.objects.all(), project="", slug=slug)
-    rows = Incident.objects.filter(project=project).select_related("build", "range_start")
+    rows = Incident.objects.filter(project=project).select_related("build", "range_start", "culprit")
     items, following = page_cut(rows, before=before, limit=limit)
     return {"items": items, "next": following}
 
@@ -87,5 +99,5 @@ def incidents(
 @router.get("/incidents/{incident_id}", response=IncidentOut)
 def incident(request: HttpRequest, incident_id: int) -> Incident:
     """One incident with its regressions."""
-    rows = Incident.objects.select_related("build", "range_start")
+    rows = Incident.objects.select_related("build", "range_start", "culprit")
     return row_seen(request, rows, pk=incident_id)

@@ -10,24 +10,23 @@ from typing import Any
 
 from django.db import transaction
 
+from perfsite.regressions.answers import answers_judge
+from perfsite.regressions.events import event_append, fact_note, incident_locked
 from perfsite.regressions.models import Incident, Regression, SeriesState, Verdict
 from perfsite.regressions.signals import incident_changed
-from perfsite.regressions.wording import Change, Subject
+from perfsite.regressions.subjects import subject_of
+from perfsite.regressions.wording import Change
 from perfsite.results.models import Series
 from perfsite.runs.models import Build
 
-
-def subject_of(*, series: Series, build: Build) -> Subject:
-    """The facts a sentence needs about a build and a series."""
-    return Subject(
-        sha=build.short,
-        model=series.model,
-        runner=series.runner,
-        precision=series.precision,
-        shape=series.shape,
-        device_class=series.device_class,
-        metric=series.metric,
-    )
+__all__ = [
+    "data_digest",
+    "incident_join",
+    "regression_open",
+    "subject_of",
+    "verdict_append",
+    "verdict_record",
+]
 
 
 def data_digest(*columns: Sequence[float]) -> str:
@@ -35,14 +34,11 @@ def data_digest(*columns: Sequence[float]) -> str:
     return hashlib.sha256(json.dumps([list(column) for column in columns]).encode()).hexdigest()
 
 
-def verdict_record(
+def verdict_append(
     *, series: Series, build: Build, base: Build | None, change: Change, kind: str, **fields: Any
 ) -> Verdict:
-    """Append a verdict; a change starts a new level, a regression joins the build's incident.
-
-    Call it in the transaction that settles the question.  `fields` are the verdict's other columns.
-    """
-    verdict = Verdict.objects.create(
+    """Append a verdict and nothing else; `fields` are its other columns."""
+    return Verdict.objects.create(
         series=series,
         build=build,
         base=base,
@@ -54,26 +50,72 @@ def verdict_record(
         relative_high=change.high,
         **fields,
     )
-    if kind in (Verdict.Kind.REGRESSED, Verdict.Kind.IMPROVED) and build.ordinal is not None:
+
+
+def verdict_record(
+    *, series: Series, build: Build, base: Build | None, change: Change, kind: str, **fields: Any
+) -> Verdict:
+    """Append a verdict; a change starts a new level, a regression joins the build's incident.
+
+    Call it in the transaction that settles the question.  `fields` are the verdict's other columns.
+    """
+    verdict = verdict_append(series=series, build=build, base=base, change=change, kind=kind, **fields)
+    if kind not in (Verdict.Kind.REGRESSED, Verdict.Kind.IMPROVED):
+        return verdict
+    if build.ordinal is not None:
         SeriesState.objects.filter(series=series, level_start__lt=build.ordinal).update(
             level_start=build.ordinal
         )
     if kind == Verdict.Kind.REGRESSED and base is not None:
         regression_open(verdict=verdict, base=base)
+    answers_judge(verdict=verdict)
     return verdict
 
 
 def regression_open(*, verdict: Verdict, base: Build) -> Incident:
-    """Put a regression into the accused build's incident, which is opened when it is the first.
+    """Put a regression of the code into the accused build's incident, which is opened when it is the first.
 
     The build is unique among incidents: of two tasks at once the second joins the first's.
     """
     build = verdict.build
-    incident, _ = Incident.objects.get_or_create(
+    incident, is_new = Incident.objects.get_or_create(
         build=build, defaults={"project_id": build.project_id, "range_start": base}
     )
-    Regression.objects.get_or_create(
-        series_id=verdict.series_id, build=build, defaults={"incident": incident, "verdict": verdict}
-    )
-    transaction.on_commit(partial(incident_changed.send_robust, sender=Incident, incident_id=incident.pk))
+    if is_new:
+        event_append(incident=incident, code="opened", sentence=verdict.sentence)
+    elif incident.kind == Incident.Kind.ENVIRONMENT:
+        _accuse(incident, verdict)
+    elif incident.withdrawn_at is not None:
+        _reopen(incident, verdict)
+    incident_join(incident=incident, verdict=verdict)
     return incident
+
+
+def incident_join(*, incident: Incident, verdict: Verdict) -> None:
+    """Put a series that got worse into an incident; once for a series and a build."""
+    _, is_new = Regression.objects.get_or_create(
+        series_id=verdict.series_id,
+        build_id=verdict.build_id,
+        defaults={"incident": incident, "verdict": verdict},
+    )
+    if is_new:
+        transaction.on_commit(partial(incident_changed.send_robust, sender=Incident, incident_id=incident.pk))
+
+
+def _accuse(incident: Incident, verdict: Verdict) -> None:
+    """The build of an environment's incident made something worse itself: the code goes first from now on."""
+    row = incident_locked(incident_id=incident.pk)
+    if row.kind != Incident.Kind.ENVIRONMENT:
+        return
+    known = row.facts.get("environment")
+    if known:
+        fact_note(incident=row, topic="environments", fact=[known])
+    row.facts.pop("headline", None)
+    Incident.objects.filter(pk=row.pk).update(kind=Incident.Kind.CODE, facts=row.facts)
+    event_append(incident=row, code="accused", sentence=f"Not the environment alone: {verdict.sentence}")
+
+
+def _reopen(incident: Incident, verdict: Verdict) -> None:
+    """A withdrawn incident whose build made something else worse: it stands again."""
+    Incident.objects.filter(pk=incident.pk).update(withdrawn_at=None, withdrawn_reason="")
+    event_append(incident=incident, code="reopened", sentence=f"Stands again: {verdict.sentence}")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django.db.models import Prefetch, QuerySet
 
 from benchmarks.cases import Case
 from benchmarks.metrics import METRICS
-from perfsite.regressions.models import Incident, Regression, Suspicion, Verdict
+from perfsite.regressions.models import Bisection, Incident, Regression, Suspicion, Verdict
 from perfsite.results.models import Report
 from perfsite.runs.cases import case_find, cases_of
 from perfsite.runs.models import Build, Job
 from perfsite.runs.states import JOB_ENDED
+
+OPEN_STATES = ("untriaged", "investigating", "confirmed")  # a person has not closed the case
+EXCLUDED = "excluded"  # a bisection step's verdict: the commit changes no file that concerns the model
 
 _METRIC_PLACES = {name: place for place, name in enumerate(METRICS)}
 
@@ -20,7 +25,7 @@ def incidents_of(*, project_id: int) -> QuerySet[Incident]:
     regressions = Regression.objects.select_related("series", "verdict")
     return (
         Incident.objects.filter(project_id=project_id)
-        .select_related("project", "build", "range_start")
+        .select_related("project", "build", "range_start", "culprit")
         .prefetch_related(Prefetch("regressions", queryset=regressions))
         .order_by("-opened_at", "-id")
     )
@@ -58,11 +63,88 @@ def case_of(*, verdict: Verdict) -> Case | None:
 
 
 def build_is_settled(*, build: Build) -> bool:
-    """Whether nothing about a build is open: no suspicion, no measure or compare job, no report to screen."""
+    """Whether nothing about a build is open, the search for the guilty commit included."""
+    incident = Incident.objects.filter(build=build).first()
+    return build_is_judged(build=build) and not (incident and incident_is_searched(incident=incident))
+
+
+def build_is_judged(*, build: Build) -> bool:
+    """Whether no verdict is missing: no suspicion, no measure or compare job, no report to screen."""
     jobs = Job.objects.filter(run__build=build)
-    open_jobs = jobs.exclude(kind=Job.Kind.SOAK).exclude(state__in=JOB_ENDED)
+    # of a priority below zero are self-tests, which say nothing about the build; a profile judges nothing
+    judging = jobs.filter(priority__gte=0).exclude(kind__in=(Job.Kind.SOAK, Job.Kind.PROFILE))
+    open_jobs = judging.exclude(state__in=JOB_ENDED)
     return not (
         Suspicion.objects.filter(build=build, state="open").exists()
         or open_jobs.exists()
         or Report.objects.filter(job__run__build=build, screened_at=None).exists()
     )
+
+
+def incident_is_open(*, incident: Incident) -> bool:
+    """Whether an incident still accuses somebody's commit, so that telling and searching make sense."""
+    accuses = incident.kind == Incident.Kind.CODE and incident.withdrawn_at is None
+    return accuses and incident.state in OPEN_STATES
+
+
+def incident_is_searched(*, incident: Incident) -> bool:
+    """Whether a search for the guilty commit runs, or is due to begin."""
+    known = Bisection.objects.filter(regression__incident=incident).first()
+    if known is not None:
+        return known.state == "running"
+    return incident_is_open(incident=incident) and regression_searched(incident=incident) is not None
+
+
+def regression_searched(*, incident: Incident) -> Regression | None:
+    """The regression that a search would go by: the worst confirmed one, else the worst counted one.
+
+    None where no commit lies between its good build and the accused one.
+    """
+    ranked = [row for row in regressions_ranked(incident=incident) if row.verdict.base is not None]
+    confirmed = [row for row in ranked if row.verdict.stage == "confirmation"]
+    counted = [row for row in ranked if row.verdict.stage == "screen"]
+    leading = next(iter(confirmed or counted), None)
+    if leading is None or leading.verdict.base is None:
+        return None
+    start, end = leading.verdict.base.ordinal, incident.build.ordinal
+    return leading if start is not None and end is not None and end - start > 1 else None
+
+
+def bisection_of(*, incident: Incident) -> Bisection | None:
+    """The search for the guilty commit of an incident, None when there was none."""
+    rows = Bisection.objects.filter(regression__incident=incident)
+    return rows.select_related("good", "bad", "regression__verdict__base").first()
+
+
+@dataclass(frozen=True)
+class Accusation:
+    """Whom an incident accuses.
+
+    `build` is the culprit, or the newest of the `suspects` commits that it can be; `good` the last good
+    one; `sentence` what the search said, empty without one.
+    """
+
+    build: Build
+    good: Build
+    suspects: int = 1
+    sentence: str = ""
+
+    @property
+    def label(self) -> str:
+        """The accused in a sentence: seven characters, or a range as git writes it."""
+        return self.build.short if self.suspects == 1 else f"{self.good.short}..{self.build.short}"
+
+
+def accusation_of(*, incident: Incident) -> Accusation:
+    """Whom an incident accuses, as far as it is known."""
+    search = bisection_of(incident=incident)
+    sentence = search.reason if search is not None else ""
+    if incident.culprit is not None:
+        return Accusation(incident.culprit, incident.range_start, 1, sentence)
+    if search is None or search.state == "found":
+        return Accusation(incident.build, incident.range_start, 1, sentence)
+    left_out = search.steps.filter(
+        verdict=EXCLUDED, build__ordinal__gt=search.good.ordinal, build__ordinal__lt=search.bad.ordinal
+    )
+    span = (search.bad.ordinal or 0) - (search.good.ordinal or 0)
+    return Accusation(search.bad, search.good, max(1, span - left_out.count()), sentence)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.metrics import METRICS
@@ -134,6 +135,49 @@ def unknown_sentence(subject: Subject, *, reason: str) -> str:
     return (
         f"Whether {subject.sha} changed the {subject.title} of {subject.model} {subject.where} "
         f"is not known: {reason}."
+    )
+
+
+def moved_sentence(subject: Subject, change: Change, *, machine: Sequence[str]) -> str:
+    """A level that moved with the environment while the code stayed as fast as it was."""
+    larger = change.after > change.before
+    verb = ("slower" if larger else "faster") if subject.metric in _TIMED else None
+    size = percent(change.relative)
+    moved = (
+        f"{subject.model} became {size} {verb}"
+        if verb
+        else f"the {subject.title} of {subject.model} {'rose' if larger else 'fell'} by {size}"
+    )
+    return (
+        f"Since {subject.sha}, but not because of it, {moved} {subject.where}: {subject.title} "
+        f"{values_words(subject.metric, change)}, {change_words(change)}; {machine_told(machine)}."
+    )
+
+
+def environment_sentence(
+    subject: Subject, *, machine: Sequence[str], bits: str, innocent: str, history: str
+) -> str:
+    """What changed on a device class, and why the commit is innocent; the first sentence of an incident."""
+    told = machine_told(machine)
+    if told.startswith(("the ", "something ")):  # but a library keeps its own spelling
+        told = told[0].upper() + told[1:]
+    return (
+        f"{bits}{told} on {subject.device_class}; "
+        f"the code of {subject.sha} is innocent: {innocent}, "
+        f"while the history of {subject.model} shows {history}."
+    )
+
+
+def machine_told(machine: Sequence[str]) -> str:
+    """What changed around the code, in one phrase."""
+    return "; ".join(machine) if machine else "something changed that no report tells"
+
+
+def wrong_sentence(subject: Subject, change: Change, drift: Subject, drifted: Change) -> str:
+    """A build that is faster and answers wrong: the price beside the gain, in one sentence."""
+    return (
+        f"{change_sentence(subject, change)}, and its answers wrong: {drift.title} "
+        f"{values_words(drift.metric, drifted)}."
     )
 
 

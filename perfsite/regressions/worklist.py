@@ -1,43 +1,19 @@
-"""What is left to screen, and what a point is judged against: the screen's reads."""
+"""What is left to screen, and what a point is judged against: the screen's reads, each for many series."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
 
-from django.db.models import F, Max, Q
+from django.db.models import Exists, F, Max, OuterRef, Q
+from django.db.models.functions import Coalesce
 
 from benchmarks.metrics import metric_get
 from perfsite.regressions.models import SeriesState, Suspicion, Verdict
-from perfsite.results.models import Measurement, Report, Series
+from perfsite.results.models import Measurement, Report
 from perfsite.results.selectors import metric_judged
 from perfsite.runs.models import Build, Job
 from perfsite.runs.states import JOB_ENDED
-
-# older points say nothing about today's noise, and a read must not grow with the history
-HISTORY_POINTS = 200
-
-
-@dataclass(frozen=True)
-class History:
-    """The newest points of one series up to and with the judged one, in branch order.
-
-    All lists have one entry a point; `values` are in the metric's unit.
-    """
-
-    ordinals: list[int]
-    values: list[float]
-    unstable: list[bool]
-    builds: list[int]
-
-    def index_from(self, ordinal: int) -> int:
-        """The index of the first point at or behind `ordinal`; 0 when every point is or none is."""
-        return next((i for i, place in enumerate(self.ordinals) if place >= ordinal), 0)
-
-    def indices_of(self, ordinals: Iterable[int]) -> list[int]:
-        """The indices of those of `ordinals` that are points here."""
-        wanted = set(ordinals)
-        return [i for i, place in enumerate(self.ordinals) if place in wanted]
 
 
 def reports_unscreened(kind: str) -> list[Report]:
@@ -46,78 +22,153 @@ def reports_unscreened(kind: str) -> list[Report]:
     return list(rows.order_by(F("job__run__build__ordinal").asc(nulls_first=True), "id"))
 
 
-def points_judged(*, job_id: int) -> list[Measurement]:
-    """The points a measure job brought that can be judged: a direction, and samples enough."""
-    points = Measurement.objects.filter(metric_judged("series__metric"), job_id=job_id)
-    rows = points.select_related("series", "build").order_by("series_id")
-    return [point for point in rows if point.n >= metric_get(point.series.metric).samples]
+class Place(NamedTuple):
+    """How far a series was screened: the ordinal and the build of its newest screened point."""
+
+    through: int = 0
+    build_id: int | None = None
 
 
-def states_get(*, series_ids: Iterable[int]) -> dict[int, SeriesState]:
-    """The screen's state of each series, made when it is new."""
-    ids = list(series_ids)
-    found = SeriesState.objects.in_bulk(ids)
+class Point(NamedTuple):
+    """A measurement as the screen reads it: no model row, of which a push would make ten thousands.
+
+    `seen` is how far its series was screened when it was read; `is_held` tells of an open suspicion
+    then, `is_preceded` of a point that belongs between.
+    """
+
+    series_id: int
+    metric: str
+    ordinal: int
+    value: float
+    unstable: bool
+    n: int
+    seen: Place
+    is_held: bool
+    is_preceded: bool
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether the screen has not come to it yet."""
+        return self.ordinal > self.seen.through
+
+
+def points_judged(*, job_id: int) -> list[Point]:
+    """The points a job brought that can be judged: a direction, and samples enough.  One query."""
+    through = Coalesce("series__screen_state__screened_through", 0)
+    between = Measurement.objects.filter(
+        series_id=OuterRef("series_id"), ordinal__gt=OuterRef("through"), ordinal__lt=OuterRef("ordinal")
+    )
+    doubts = Suspicion.objects.filter(series_id=OuterRef("series_id"), state="open")
+    rows = (
+        Measurement.objects.filter(metric_judged("series__metric"), job_id=job_id)
+        .annotate(through=through, is_held=Exists(doubts), is_preceded=Exists(between))
+        .order_by("series_id")
+        .values_list(
+            "series_id",
+            "series__metric",
+            "ordinal",
+            "value",
+            "unstable",
+            "n",
+            "through",
+            "series__screen_state__build_id",
+            "is_held",
+            "is_preceded",
+        )
+    )
+    found = [Point(*row[:6], Place(row[6], row[7]), *row[8:]) for row in rows]
+    return _samples_checked([point for point in found if point.n >= metric_get(point.metric).samples])
+
+
+def _samples_checked(points: list[Point]) -> list[Point]:
+    """The points; those that only points of too few samples precede are not preceded."""
+    maybe = [point.series_id for point in points if point.is_preceded and point.is_ahead]
+    if not maybe:
+        return points
+    really = series_preceded(series_ids=maybe, before=max(point.ordinal for point in points))
+    return [point._replace(is_preceded=point.series_id in really) for point in points]
+
+
+def states_lock(*, series_ids: Iterable[int]) -> dict[int, SeriesState]:
+    """The screen's state of each series, made when it is new, locked until the transaction ends.
+
+    Rows are locked in one order, so two tasks never wait for each other.  SQLite has no row locks
+    and needs none: a transaction that writes is alone.
+    """
+    ids = sorted(series_ids)
+    rows = SeriesState.objects.select_for_update().filter(series_id__in=ids).order_by("series_id")
+    found = {state.series_id: state for state in rows}
     missing = [SeriesState(series_id=key) for key in ids if key not in found]
     if missing:
         SeriesState.objects.bulk_create(missing, ignore_conflicts=True)
-        found = SeriesState.objects.in_bulk(ids)
+        found |= {state.series_id: state for state in rows.filter(series_id__in=[row.pk for row in missing])}
     return found
 
 
-def series_suspected(*, series_ids: Iterable[int]) -> set[int]:
-    """Those of the series that have an open suspicion: their later points wait."""
-    rows = Suspicion.objects.filter(series_id__in=list(series_ids), state="open")
-    return set(rows.values_list("series_id", flat=True))
+def places_stale(*, places: Mapping[int, Place]) -> set[int]:
+    """The series whose newest screened point a force-push took away or gave to another build."""
+    builds = {place.build_id for place in places.values() if place.build_id}
+    ordinals = dict(Build.objects.filter(pk__in=builds).values_list("pk", "ordinal"))
+    return {
+        key
+        for key, place in places.items()
+        if place.through and (place.build_id is None or ordinals.get(place.build_id) != place.through)
+    }
 
 
-def build_waits(*, build: Build, device_class: str, model: str, behind: int) -> bool:
+def places_lost(*, places: Mapping[int, Place]) -> set[int]:
+    """The series whose newest screened point is no longer there, though its build may be."""
+    rows = Measurement.objects.filter(
+        series_id__in=list(places), ordinal__in={place.through for place in places.values()}
+    )
+    there = {(key, Place(*place)) for key, *place in rows.values_list("series_id", "ordinal", "build_id")}
+    return {key for key, place in places.items() if place.through and (key, place) not in there}
+
+
+def series_preceded(*, series_ids: Collection[int], before: int) -> set[int]:
+    """Those of the series that have a point before the ordinal `before` whose turn comes first."""
+    through = Coalesce("series__screen_state__screened_through", 0)
+    rows = Measurement.objects.filter(
+        series_id__in=series_ids, ordinal__gt=through, ordinal__lt=before
+    ).values_list("series_id", "n", "series__metric")
+    return {key for key, n, metric in rows if n >= metric_get(metric).samples}
+
+
+def build_waits(*, build: Build, device_class: str, model: str, kind: str, behind: int) -> bool:
     """Whether an earlier build may still bring points of `model` that belong before those of `build`.
 
-    Only builds after the ordinal `behind` matter.  A received build that could not be planned at
-    its first try does not hold the others up: its repository may be away for hours.
+    Only builds after the ordinal `behind` matter, and jobs of the same `kind`: a soak's series are its
+    own, so it waits for earlier soaks, and nobody else for hours.  A received build that could not be
+    planned at its first try does not hold the others up: its repository may be away for hours.
     """
     line = Build.objects.filter(project_id=build.project_id, branch=build.branch).exclude(pk=build.pk)
     place = Q(ordinal__gt=behind, ordinal__lt=build.ordinal)
     unplaced = Q(ordinal=None, received_at__lt=build.received_at)
-    if line.filter(place | unplaced, state="received", plan_tries=0).exists():
-        return True
+    received = Q(state="received", plan_tries=0)
+    earlier = line.filter(received & (place | unplaced) | Q(place, state="planned"))
+    states = set(earlier.values_list("state", flat=True).distinct())
+    if states != {"planned"}:
+        return bool(states)
     jobs = Job.objects.filter(
-        run__build__in=line.filter(place, state="planned"),
-        kind=Job.Kind.MEASURE,
-        device_class=device_class,
-        model=model,
+        run__build__in=line.filter(place, state="planned"), kind=kind, device_class=device_class, model=model
     )
     return jobs.exclude(state__in=JOB_ENDED).exists()
 
 
-def history_read(*, series: Series, through: int) -> History:
-    """The newest points of a series up to and with the ordinal `through` that can be judged."""
-    enough = metric_get(series.metric).samples
-    rows = (
-        Measurement.objects.filter(series=series, ordinal__lte=through, n__gte=enough)
-        .order_by("-ordinal")
-        .values_list("ordinal", "value", "unstable", "build_id")[:HISTORY_POINTS]
+def builds_at(*, places: Collection[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """Whose points stand at these places: (series, ordinal) -> build."""
+    rows = Measurement.objects.filter(
+        series_id__in={key for key, _ in places}, ordinal__in={ordinal for _, ordinal in places}
     )
-    ordinals, values, unstable, builds = (list(column) for column in zip(*reversed(rows), strict=True))
-    return History(ordinals, values, unstable, builds)
+    return {(row[0], row[1]): row[2] for row in rows.values_list("series_id", "ordinal", "build_id")}
 
 
-def ordinals_cleared(*, series_id: int) -> list[int]:
-    """The places of the points that a comparison found to be no change, or more likely none than one."""
-    rows = Verdict.objects.filter(
-        Q(kind=Verdict.Kind.SAME) | Q(kind=Verdict.Kind.UNKNOWN, evidence__e_value__lt=1.0),
-        series_id=series_id,
-        stage="confirmation",
+def suspicions_known(*, pairs: Collection[tuple[int, int]]) -> dict[tuple[int, int], Suspicion]:
+    """The suspicions about these series and builds that there are: a build is doubted once per series."""
+    rows = Suspicion.objects.filter(
+        series_id__in={key for key, _ in pairs}, build_id__in={build for _, build in pairs}
     )
-    return [place for place in rows.values_list("build__ordinal", flat=True) if place is not None]
-
-
-def state_is_stale(*, state: SeriesState) -> bool:
-    """Whether a force-push took the newest screened point away or put another build in its place."""
-    if not state.screened_through:
-        return False
-    point = Measurement.objects.filter(series_id=state.series_id, ordinal=state.screened_through)
-    return state.build_id is None or not point.filter(build_id=state.build_id).exists()
+    return {(row.series_id, row.build_id): row for row in rows}
 
 
 def state_truth(*, series_id: int) -> tuple[int, int | None, int]:
@@ -136,6 +187,12 @@ def state_truth(*, series_id: int) -> tuple[int, int | None, int]:
     return through, build_id, start
 
 
+def point_before(*, series_id: int, through: int, samples: int) -> tuple[int, float] | None:
+    """Ordinal and value of the newest point at or before the ordinal `through` that can be judged."""
+    rows = Measurement.objects.filter(series_id=series_id, ordinal__lte=through, n__gte=samples)
+    return rows.order_by("-ordinal").values_list("ordinal", "value").first()
+
+
 def suspicion_is_ready(*, job_id: int) -> bool:
     """Whether every series of the job's report was screened, or waits for a comparison of its own.
 
@@ -143,10 +200,4 @@ def suspicion_is_ready(*, job_id: int) -> bool:
     """
     if not Report.objects.filter(job_id=job_id, screened_at=None).exists():
         return True
-    points = points_judged(job_id=job_id)
-    ids = [point.series_id for point in points]
-    states, suspected = states_get(series_ids=ids), series_suspected(series_ids=ids)
-    return all(
-        point.series_id in suspected or point.ordinal <= states[point.series_id].screened_through
-        for point in points
-    )
+    return all(point.is_held or not point.is_ahead for point in points_judged(job_id=job_id))

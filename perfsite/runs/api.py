@@ -1,4 +1,4 @@
-"""The API of workers: introduce, claim, progress, failure, give back."""
+"""The API of workers: introduce, claim, progress, pairs, failure, give back."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ninja import Router, Schema, Status
 from perfsite.access.auth import WorkerToken
 from perfsite.core.errors import PerfsiteError, SupersededError
 from perfsite.runs import lease, queue
+from perfsite.runs.pairs import PairMismatchError, pair_store
 from perfsite.runs.selectors import soak_disturbs, worker_get
 from workers.messages import (
     PROTOCOL,
@@ -18,6 +19,7 @@ from workers.messages import (
     Failure,
     Hello,
     Order,
+    Pair,
     Progress,
     ProgressAnswer,
     Welcome,
@@ -30,6 +32,12 @@ class Problem(Schema):
     """What went wrong, in a sentence."""
 
     detail: str
+
+
+class Kept(Schema):
+    """Whether this call kept the pair; false when the job had one of this number already."""
+
+    kept: bool
 
 
 @router.post("/worker/hello", response={200: Welcome, 409: Problem})
@@ -70,6 +78,18 @@ def progress(request: HttpRequest, token: UUID, body: Progress) -> Status:
         return Status(410, {"detail": str(error)})
     waits = soak_disturbs(token=token)
     return Status(200, ProgressAnswer(cancel=cancel, others_wait=waits, lease_s=settings.LEASE_SECONDS))
+
+
+@router.post("/attempts/{token}/pairs", response={200: Kept, 410: Problem, 422: Problem})
+def pair(request: HttpRequest, token: UUID, body: Pair) -> Status:
+    """One finished pair of a comparison; sent twice it is kept once."""
+    try:
+        kept = pair_store(token=token, body=body)
+    except SupersededError as error:
+        return Status(410, {"detail": str(error)})
+    except PairMismatchError as error:
+        return Status(422, {"detail": str(error)})
+    return Status(200, {"kept": kept})
 
 
 @router.post("/attempts/{token}/failure", response={200: None, 410: Problem})

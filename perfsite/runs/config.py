@@ -74,6 +74,16 @@ class Config:
         table = self.document.limits
         return Limits(wall_clock_s=table.wall_clock, resident_bytes=int(table.memory_gib * 2**30))
 
+    @property
+    def heads_only(self) -> bool:
+        """Whether of each push only the newest commit is measured at once."""
+        return self.document.measure.commits == "heads"
+
+    @property
+    def confirmation(self) -> dict[str, float | int | bool]:
+        """What the site's own runs may cost, as a measure job's order holds it: `[confirmation]`."""
+        return self.document.confirmation.model_dump()
+
     def watches(self, branch: str, default_branch: str) -> bool:
         """Whether commits of this branch are measured; without `branches`, only the default branch is."""
         if not self._branches:

@@ -12,7 +12,15 @@ from pydantic_core import ErrorDetails
 from benchmarks.cases import SUITES
 from benchmarks.options import OPTIONS
 from perfsite.runs.config_options import options_known
-from perfsite.runs.config_rows import DefaultsTable, Document, LimitsTable, ModelTable, word_like
+from perfsite.runs.config_rows import (
+    ConfirmationTable,
+    DefaultsTable,
+    Document,
+    LimitsTable,
+    MeasureTable,
+    ModelTable,
+    word_like,
+)
 from perfsite.runs.toml_lines import Path
 
 FILE = "perfsite.toml"
@@ -67,7 +75,12 @@ def _table(path: Path) -> type[BaseModel]:
     """The table that the last key of `path` stands in."""
     if path[0] == "models":
         return ModelTable
-    tables: dict[str | int, type[BaseModel]] = {"defaults": DefaultsTable, "limits": LimitsTable}
+    tables: dict[str | int, type[BaseModel]] = {
+        "defaults": DefaultsTable,
+        "limits": LimitsTable,
+        "measure": MeasureTable,
+        "confirmation": ConfirmationTable,
+    }
     return tables.get(path[0], Document)
 
 

@@ -144,6 +144,23 @@ class LimitsTable(Table):
     memory_gib: Annotated[float, Field(ge=0.25, le=4096, allow_inf_nan=False)] = 16.0
 
 
+class MeasureTable(Table):
+    """`[measure]`: which commits of a push are measured at once, `heads` or `all`."""
+
+    commits: Literal["all", "heads"] = "all"
+
+
+class ConfirmationTable(Table):
+    """`[confirmation]`: what the runs that the site orders itself may cost.
+
+    `minutes_per_day` is a project's device time in 24 hours, `max_pairs` what one comparison may run.
+    """
+
+    minutes_per_day: Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)] = 120.0
+    max_pairs: Annotated[int, Field(ge=2, le=200)] = 20
+    bisect: bool = True
+
+
 class ModelTable(Table):
     """`[models.NAME]`: where the model comes from, and what differs from the defaults."""
 
@@ -195,6 +212,8 @@ class Document(Table):
     devices: Array[DeviceClass] = ()
     defaults: DefaultsTable = DefaultsTable()
     limits: LimitsTable = LimitsTable()
+    measure: MeasureTable = MeasureTable()
+    confirmation: ConfirmationTable = ConfirmationTable()
     soak_yields: bool = False
     models: Annotated[
         dict[Annotated[str, AfterValidator(_model_name)], ModelTable],

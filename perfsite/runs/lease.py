@@ -13,7 +13,7 @@ from perfsite.core.errors import SupersededError
 from perfsite.core.publish import wake_on_commit
 from perfsite.core.text import text_clean
 from perfsite.core.transition import state_swap
-from perfsite.runs.models import Attempt, Job, Worker
+from perfsite.runs.models import Attempt, Job, Pair, Worker
 from perfsite.runs.services import run_refresh
 from perfsite.runs.states import ATTEMPT_STATES, JOB_STATES
 from workers.messages import WAKE_TASK, Failure, Progress, queue_name
@@ -120,7 +120,7 @@ def attempt_give_back(*, token: UUID) -> None:
     reason = f"worker {attempt.worker.name} gave it back: stopped, or a soak that lets others go first"
     state_swap(attempt, to="given_back", legal=ATTEMPT_STATES, ended_at=timezone.now(), reason=reason)
     job = attempt.job
-    _soak_pin(attempt)
+    _place_keep(attempt)
     Job.objects.filter(pk=job.pk).update(tries=max(job.tries - 1, 0))
     job.tries = max(job.tries - 1, 0)
     _job_requeue(job, kind="", reason=reason)
@@ -138,15 +138,19 @@ def attempt_lose(*, attempt: Attempt, reason: str, expired_at: datetime | None =
     if attempt.state != "running" or (expired_at and attempt.lease_expires_at >= expired_at):
         return False
     state_swap(attempt, to="lost", legal=ATTEMPT_STATES, ended_at=timezone.now(), reason=reason)
-    _soak_pin(attempt)
+    _place_keep(attempt)
     _job_requeue(job, kind="killed", reason=reason)
     return True
 
 
-def _soak_pin(attempt: Attempt) -> None:
-    """A soak goes on where its readings are; the sweeper lets others take it when that device is gone."""
-    if attempt.job.kind == Job.Kind.SOAK:
-        Job.objects.filter(pk=attempt.job_id, pin="").update(pin=attempt.worker.device_uuid)
+def _place_keep(attempt: Attempt) -> None:
+    """A soak goes on where its readings are, a comparison where its pairs were run.
+
+    The sweeper lets others take it when that device is gone.
+    """
+    job = attempt.job
+    if job.kind == Job.Kind.SOAK or Pair.objects.filter(job_id=job.pk).exists():
+        Job.objects.filter(pk=job.pk, pin="").update(pin=attempt.worker.device_uuid)
 
 
 def _job_requeue(job: Job, *, kind: str, reason: str) -> None:

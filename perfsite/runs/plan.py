@@ -3,44 +3,33 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import groupby
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from benchmarks.cases import Case
 from perfsite.core.errors import ConfigError, RepositoryError
 from perfsite.core.publish import wake_on_commit
 from perfsite.core.text import text_clean
 from perfsite.core.transition import state_swap
 from perfsite.runs.commits import Commit
-from perfsite.runs.config import MAX_BYTES, CaseGroup, Config, config_parse
+from perfsite.runs.config import CaseGroup, Config
 from perfsite.runs.mirror import Mirror
 from perfsite.runs.models import Build, Job, Project, Run
+from perfsite.runs.orders import job_row
+from perfsite.runs.rules import BEHIND, config_at, groups_wanted
 from perfsite.runs.selectors import device_classes_known
-from perfsite.runs.services import (
-    PRIORITY_BEHIND,
-    PRIORITY_HEAD,
-    PRIORITY_SOAK,
-    build_skip,
-    jobs_cancel,
-    run_refresh,
-)
+from perfsite.runs.services import PRIORITY_BEHIND, PRIORITY_HEAD, build_skip, jobs_cancel, run_refresh
 from perfsite.runs.states import BUILD_STATES
 from workers.messages import WAKE_TASK, queue_name
 
 log = logging.getLogger(__name__)
 
-CONFIG_NAME = "perfsite.toml"
 _WAKES_MOST = 8
-_SOAK_SEGMENT_S = 900.0
-_SOAK_START_S = 30.0
 _RETRY_FIRST = timedelta(seconds=10)
 _RETRY_LONGEST = timedelta(hours=1)
 _RETRY_GIVE_UP = 30  # tries: about a day
@@ -48,6 +37,8 @@ _RETRY_GIVE_UP = 30  # tries: about a day
 
 def builds_plan() -> int:
     """Plan every received build that is due, until none is left; returns how many were settled."""
+    # a commit that was behind a head may become one itself: a branch is set back to it
+    Build.objects.filter(state="skipped", reason=BEHIND, is_head=True).update(state="received", reason="")
     total = 0
     while settled := sum(_project_plan(project=project) for project in _projects_due()):
         total += settled
@@ -111,8 +102,10 @@ def _build_plan(mirror: Mirror, build: Build, commit: Commit, line: dict[str, in
         )
         return build_skip(build=build, reason=reason)
     try:
-        config = _config_read(mirror, build.sha)
-        groups, reason = _groups_wanted(mirror, build, commit, config)
+        config = config_at(mirror=mirror, sha=build.sha)
+        groups, reason = groups_wanted(
+            mirror=mirror, build=build, commit=commit, config=config, line=list(line)
+        )
     except RepositoryError as error:
         return _postpone([build], str(error))
     except ConfigError as error:
@@ -126,70 +119,23 @@ def _build_plan(mirror: Mirror, build: Build, commit: Commit, line: dict[str, in
     return _jobs_queue(build, line[build.sha], config, groups, classes)
 
 
-def _config_read(mirror: Mirror, sha: str) -> Config:
-    body = mirror.file(sha, CONFIG_NAME, limit=MAX_BYTES)
-    if body is None:
-        raise ConfigError(f"no {CONFIG_NAME} at the root of the repository; add one (see the README)")
-    return config_parse(body)
-
-
-def _groups_wanted(
-    mirror: Mirror, build: Build, commit: Commit, config: Config
-) -> tuple[list[CaseGroup], str]:
-    """The case groups this commit asks for, or none and the sentence why."""
-    if not config.watches(build.branch, build.project.branch):
-        return [], f"{CONFIG_NAME} does not watch branch {build.branch}"
-    changed = mirror.changed(commit)
-    wanted, reason = config.trigger(changed)
-    if not wanted:
-        return [], reason
-    models = set(config.models_triggered(changed))
-    groups = [group for group in config.groups() if group.model in models]
-    return groups, "" if groups else "no model's paths were touched by this commit"
-
-
 def _jobs_queue(
     build: Build, ordinal: int, config: Config, groups: Sequence[CaseGroup], classes: Sequence[str]
 ) -> bool:
     """Make the runs and jobs of a build, and wake the workers of its classes on commit."""
+    priority = PRIORITY_HEAD if build.is_head else PRIORITY_BEHIND
     with transaction.atomic():
         if not state_swap(build, to="planned", legal=BUILD_STATES, reason="", ordinal=ordinal):
             return False
         for device_class in classes:
             run, _ = Run.objects.get_or_create(build=build, device_class=device_class)
-            Job.objects.bulk_create(_job(run, group, config, is_head=build.is_head) for group in groups)
+            Job.objects.bulk_create(
+                job_row(run=run, group=group, config=config, priority=priority) for group in groups
+            )
             run_refresh(run_id=run.pk)
             for _ in groups[:_WAKES_MOST]:  # a wake-up is heard by one worker, and several may idle
                 wake_on_commit(WAKE_TASK, queue=queue_name(device_class))
     return True
-
-
-def _job(run: Run, group: CaseGroup, config: Config, *, is_head: bool) -> Job:
-    limits = config.limits
-    spec: dict[str, Any] = {
-        "source": group.source.model_dump(),
-        "cases": [case.model_dump() for case in group.cases],
-        "limits": limits.model_dump(),
-    }
-    if group.is_soak:
-        lasts = max(limits.wall_clock_s, soak_wall_clock(group.cases[0]))
-        spec["limits"] = limits.model_copy(update={"wall_clock_s": lasts}).model_dump()
-        spec["yields"] = config.document.soak_yields
-    return Job(
-        run=run,
-        kind=Job.Kind.SOAK if group.is_soak else Job.Kind.MEASURE,
-        device_class=run.device_class,
-        model=group.model,
-        precision=group.precision,
-        spec=spec,
-        priority=PRIORITY_SOAK if group.is_soak else PRIORITY_HEAD if is_head else PRIORITY_BEHIND,
-    )
-
-
-def soak_wall_clock(case: Case) -> float:
-    """Seconds that a soak may take: its own, a fifth more, and what each of its processes needs to start."""
-    processes = math.ceil(case.duration_s / case.option("segment_s", _SOAK_SEGMENT_S))
-    return 1.2 * case.duration_s + 300 + _SOAK_START_S * (processes - 1)
 
 
 def line_realign(*, project: Project, branch: str, line: dict[str, int]) -> None:

@@ -12,7 +12,8 @@ from django.utils import timezone
 from perfsite.core.errors import PerfsiteError
 from perfsite.runs.lease import attempt_lose
 from perfsite.runs.models import Attempt, Build, Job, Worker
-from perfsite.runs.services import run_refresh
+from perfsite.runs.pairs import pairs_drop_others, pairs_of
+from perfsite.runs.services import PAIRS_MOST, run_refresh
 from workers.messages import BuildSource, Device, Order
 
 
@@ -73,6 +74,7 @@ def _candidates(worker: Worker) -> list[int]:
 
 
 def _attempt_open(*, job_id: int, worker: Worker) -> Attempt:
+    pairs_drop_others(job_id=job_id, device_uuid=worker.device_uuid)
     last = Attempt.objects.filter(job_id=job_id).aggregate(last=Max("number"))["last"] or 0
     attempt = Attempt.objects.create(
         job_id=job_id,
@@ -89,7 +91,7 @@ def order_make(*, attempt: Attempt) -> Order:
     job = attempt.job
     build = job.run.build
     builds = [build]
-    if job.kind == Job.Kind.COMPARE:
+    if "base" in job.spec:
         builds.insert(0, Build.objects.get(pk=job.spec["base"]))
     sources = [BuildSource(build_id=one.pk, repo=one.project.repo, sha=one.sha) for one in builds]
     fields = {
@@ -104,6 +106,12 @@ def order_make(*, attempt: Attempt) -> Order:
         "precision": job.precision,
         "cases": job.spec["cases"],
         "watch": job.spec.get("watch", []),
+        "suspected": job.spec.get("suspected", []),
+        "pairs": pairs_of(job=job),
+        "max_pairs": job.spec.get("max_pairs", PAIRS_MOST),
+        "relevant": job.spec.get("relevant", {}),
         "limits": job.spec.get("limits", {}),
     }
+    if "alpha" in job.spec:
+        fields["alpha"] = job.spec["alpha"]
     return Order.model_validate(fields)

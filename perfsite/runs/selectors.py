@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from perfsite.runs.models import Attempt, Job, Worker
+from perfsite.runs.models import Attempt, Build, Job, Worker
 from perfsite.runs.states import JOB_ENDED
 from workers.messages import Device
 
@@ -31,7 +32,8 @@ def soak_disturbs(*, token: UUID) -> bool:
     if attempt is None or attempt.job.kind != Job.Kind.SOAK or not attempt.job.spec.get("yields"):
         return False
     mine = Q(pin="") | Q(pin=attempt.worker.device_uuid)
-    waiting = Job.objects.filter(mine, state="queued", device_class=attempt.job.device_class)
+    # below zero are jobs nobody waits for: two that yield to each other would never end
+    waiting = Job.objects.filter(mine, state="queued", device_class=attempt.job.device_class, priority__gte=0)
     return waiting.exclude(kind=Job.Kind.SOAK).exists()
 
 
@@ -50,3 +52,19 @@ def device_classes_waiting() -> list[str]:
 def worker_get(*, name: str, device: Device) -> Worker | None:
     """The worker of this name on this device, None when it never said hello."""
     return Worker.objects.filter(name=name, device_uuid=device.uuid).first()
+
+
+def device_alive(*, job: Job) -> str:
+    """The device that did a job, when a worker with it was seen within a lease's length; else empty."""
+    attempt = Attempt.objects.filter(job=job, state="reported").select_related("worker").first()
+    if attempt is None:
+        return ""
+    since = timezone.now() - timedelta(seconds=settings.LEASE_SECONDS)
+    uuid = attempt.worker.device_uuid
+    return uuid if Worker.objects.filter(device_uuid=uuid, last_seen__gte=since).exists() else ""
+
+
+def build_may_be_measured(*, build: Build) -> bool:
+    """Whether a build has its place on the branch and no measure job, so that a person may order one."""
+    placed = build.ordinal is not None and build.state in ("skipped", "planned")
+    return placed and not Job.objects.filter(run__build=build, kind=Job.Kind.MEASURE).exists()

@@ -8,7 +8,7 @@ BUILD_STATES: dict[str, frozenset[str]] = {
     "received": frozenset({"planned", "skipped", "failed"}),
     "planned": frozenset({"skipped"}),  # a force-push takes it off the branch
     # pushed again: back on its branch, or after its repository was away for too long
-    "skipped": frozenset({"received"}),
+    "skipped": frozenset({"received", "planned"}),  # planned: measured after the event
     "failed": frozenset({"received"}),
 }
 

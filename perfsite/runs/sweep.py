@@ -62,7 +62,9 @@ def priorities_age() -> int:
     soaks nobody waits.
     """
     since = timezone.now() - _AGED
-    behind = Job.objects.filter(state="queued", created_at__lt=since, priority__lt=PRIORITY_HEAD)
+    behind = Job.objects.filter(
+        state="queued", created_at__lt=since, priority__lt=PRIORITY_HEAD, priority__gte=0
+    )
     return behind.exclude(kind=Job.Kind.SOAK).update(priority=PRIORITY_HEAD)
 
 

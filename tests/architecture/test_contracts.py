@@ -35,6 +35,8 @@ LIGHT = (
     "benchmarks.metrics",
     "benchmarks.report",
     "benchmarks.compare",
+    "benchmarks.sequential",
+    "benchmarks.layers",
     "workers.messages",
     "workers.client",
     "workers.tasks",

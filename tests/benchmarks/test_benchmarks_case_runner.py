@@ -1,7 +1,5 @@
 """One case must not spoil another: neither its result nor the process it is measured in."""
 
-import time
-
 import pytest
 
 from benchmarks.cases import Case, ModelSource
@@ -87,21 +85,6 @@ def test_evaluate_leaves_the_threads_to_the_later_cases(tmp_path):
         assert seen == [threads_choose()]
     finally:
         torch.set_num_threads(1)
-
-
-def test_a_thread_that_the_model_leaves_running_holds_nobody_up():
-    from benchmarks.isolation import isolated
-
-    started = time.monotonic()
-    assert isolated(_left_running, method="spawn") == "answered"
-    assert time.monotonic() - started < 30
-
-
-def _left_running():
-    import threading
-
-    threading.Thread(target=time.sleep, args=(600,)).start()
-    return "answered"
 
 
 def test_a_canary_that_fails_costs_no_result_and_is_told(tmp_path, monkeypatch):

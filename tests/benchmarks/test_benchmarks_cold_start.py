@@ -105,13 +105,13 @@ def test_a_start_is_counted_from_the_start_of_its_process(tmp_path):
     """What the interpreter and the libraries take is in it, and what the parent took before is not."""
     assets = entry(tmp_path, GOOD)
     began = time.monotonic()
-    start = isolated(start_time, "torch", assets, 1, began, True, tmp_path, method="spawn")
+    start = isolated(start_time, "torch", assets, 1, began, True, tmp_path)
     took = time.monotonic() - began
     assert 0.2 < start.libraries < start.total < took
     assert start.load > 0
     assert start.first > 0
     assert isinstance(start.update, float)
-    seconds = isolated(kept_time, "torch", assets, 1, start.kept, method="spawn")
+    seconds = isolated(kept_time, "torch", assets, 1, start.kept)
     assert 0 < seconds < took
 
 

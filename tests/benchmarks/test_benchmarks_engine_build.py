@@ -54,8 +54,11 @@ def test_the_log_and_the_note_lie_beside_the_engine(cnn, tmp_path):
     log = built.log.path.read_text().splitlines()
     assert built.log.kind == "log"
     assert any("Engine generation completed" in line for line in log)
-    assert all(line.split()[1] in ("INFO", "WARNING", "ERROR") for line in log)
-    stamps = [float(line.split()[0]) for line in log]
+    told = [line.split() for line in log if line[:9].strip().replace(".", "").isdigit()]
+    assert {words[1] for words in told} <= {"INFO", "WARNING", "ERROR", "VERBOSE"}
+    # what the inspector would tell is all that is kept of the most talkative level
+    assert [words[2] for words in told if words[1] == "VERBOSE"] == ["Layers:"]
+    stamps = [float(words[0]) for words in told]
     assert stamps == sorted(stamps)
     assert stamps[-1] <= built.seconds + 0.01
     note = sidecar_read(built.engine.path)

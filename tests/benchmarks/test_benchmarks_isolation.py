@@ -2,17 +2,16 @@
 
 import os
 import signal
-import subprocess
 import sys
+import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 
 from benchmarks.errors import CannotRun, MeasureError
-from benchmarks.isolation import isolated, native_thread_count
+from benchmarks.isolation import isolated
 from benchmarks.memory import (
     allocator_fix,
     library_bytes,
@@ -21,8 +20,8 @@ from benchmarks.memory import (
     peak_reset,
     resident_bytes,
 )
+from benchmarks.nursery import Nursery
 
-ROOT = Path(__file__).resolve().parents[2]
 MEBIBYTE = 2**20
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's proc")
 
@@ -50,6 +49,15 @@ def refuse_stubbornly() -> None:
     raise Stubborn("not", "here")
 
 
+def unspeakable() -> object:
+    return threading.Lock()
+
+
+def left_running() -> str:
+    threading.Thread(target=time.sleep, args=(600,)).start()
+    return "answered"
+
+
 def pid_after(seconds: float) -> int:
     time.sleep(seconds)
     return os.getpid()
@@ -63,68 +71,92 @@ def modules() -> set[str]:
     return set(sys.modules)
 
 
-METHODS = pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.fixture(params=["nursery", "fresh"])
+def nursery(request):
+    """A nursery, or none: then the child is a fresh interpreter."""
+    if request.param == "fresh":
+        yield None
+        return
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
 
 
-@METHODS
-def test_the_answer_comes_back(method):
-    assert isolated(double, 21, method=method) == 42
+def test_the_answer_comes_back(nursery):
+    assert isolated(double, 21, nursery=nursery) == 42
 
 
-@METHODS
-def test_an_error_is_raised_here(method):
+def test_an_error_is_raised_here(nursery):
     with pytest.raises(CannotRun, match="not here"):
-        isolated(refuse, method=method)
+        isolated(refuse, nursery=nursery)
 
 
-@METHODS
-def test_an_error_that_does_not_pickle_keeps_its_words(method):
+def test_an_error_that_does_not_pickle_keeps_its_words(nursery):
     with pytest.raises(MeasureError, match="Stubborn: not here"):
-        isolated(refuse_stubbornly, method=method)
+        isolated(refuse_stubbornly, nursery=nursery)
 
 
-@METHODS
-def test_a_killed_child_is_an_error_not_a_wait(method):
+def test_an_answer_that_does_not_pickle_is_an_error(nursery):
+    with pytest.raises(Exception, match="pickle"):
+        isolated(unspeakable, nursery=nursery)
+
+
+def test_a_killed_child_is_an_error_not_a_wait_and_the_next_call_is_answered(nursery):
     with pytest.raises(MeasureError, match="exit code -9"):
-        isolated(die, method=method)
+        isolated(die, nursery=nursery)
+    with pytest.raises(MeasureError, match="exit code 3"):
+        isolated(sys.exit, 3, nursery=nursery)
+    assert isolated(double, 2, nursery=nursery) == 4
 
 
-@METHODS
-def test_the_parent_works_meanwhile(method):
+def test_the_parent_works_meanwhile(nursery):
     seen: list[int] = []
-    child = isolated(pid_after, 0.3, method=method, meanwhile=seen.append, every_s=0.01)
+    child = isolated(pid_after, 0.3, nursery=nursery, meanwhile=seen.append, every_s=0.01)
     assert set(seen) == {child}
     assert len(seen) >= 5
     assert child != os.getpid()
 
 
-@METHODS
-def test_a_parent_that_fails_meanwhile_leaves_no_child_behind(method):
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_parent_that_fails_meanwhile_leaves_no_child_behind(nursery, error):
     seen: list[int] = []
 
     def fail(pid: int) -> None:
         seen.append(pid)
-        raise RuntimeError("no more")
+        raise error("no more")
 
     started = time.perf_counter()
-    with pytest.raises(RuntimeError, match="no more"):
-        isolated(pid_after, 60, method=method, meanwhile=fail)
+    with pytest.raises(error, match="no more"):
+        isolated(pid_after, 60, nursery=nursery, meanwhile=fail)
     assert time.perf_counter() - started < 30
     assert not psutil.pid_exists(seen[0])
+    assert isolated(double, 2, nursery=nursery) == 4
 
 
-def test_a_spawned_child_gets_variables_and_only_the_modules_of_its_call():
+def test_a_thread_that_the_call_left_running_holds_nobody_up(nursery):
+    started = time.monotonic()
+    assert isolated(left_running, nursery=nursery) == "answered"
+    assert time.monotonic() - started < 30
+
+
+def test_a_large_call_and_answer_pass(nursery):
+    numbers = np.arange(3_000_000)
+    assert np.array_equal(isolated(np.negative, numbers, nursery=nursery), -numbers)
+
+
+def test_what_does_not_pickle_is_refused_before_anything_waits(nursery):
+    with pytest.raises((AttributeError, TypeError), match=r"pickle|local object"):
+        isolated(lambda: None, nursery=nursery)
+    assert isolated(double, 2, nursery=nursery) == 4
+
+
+def test_a_fresh_child_gets_variables_and_only_the_modules_of_its_call():
     name = "PERFSITE_TEST_VARIABLE"
-    assert isolated(variable, name, method="spawn", environment={name: "told"}) == "told"
+    assert isolated(variable, name, environment={name: "told"}) == "told"
     assert name not in os.environ
     # this module's own imports are there, pytest's main program is not
     assert "_pytest.main" in sys.modules
-    assert "torch" not in isolated(modules, method="spawn")
-
-
-def test_what_does_not_pickle_is_refused_before_anything_waits():
-    with pytest.raises((AttributeError, TypeError), match=r"pickle|local object"):
-        isolated(lambda: None, method="spawn")
+    assert "torch" not in isolated(modules)
 
 
 def peak_of(held: int, passing: int) -> int:
@@ -142,37 +174,12 @@ def peak_of(held: int, passing: int) -> int:
 
 
 @linux_only
-def test_the_peak_counts_what_was_given_back_too():
-    found = isolated(peak_of, 40 * MEBIBYTE, 24 * MEBIBYTE, method="fork")
+def test_the_peak_counts_what_was_given_back_too(nursery):
+    found = isolated(peak_of, 40 * MEBIBYTE, 24 * MEBIBYTE, nursery=nursery)
     assert found == pytest.approx(64 * MEBIBYTE, abs=MEBIBYTE)
 
 
 @linux_only
-def test_equal_calls_have_equal_peaks():
-    found = {isolated(peak_of, 3 * MEBIBYTE, MEBIBYTE, method="fork") for _ in range(5)}
+def test_equal_calls_have_equal_peaks(nursery):
+    found = {isolated(peak_of, 3 * MEBIBYTE, MEBIBYTE, nursery=nursery) for _ in range(5)}
     assert max(found) - min(found) < MEBIBYTE / 4
-
-
-@linux_only
-def test_openmp_threads_are_counted_and_pythons_are_not():
-    code = """
-import threading, torch
-from benchmarks.isolation import native_thread_count
-torch.set_num_threads(2)
-before = native_thread_count()
-event = threading.Event()
-thread = threading.Thread(target=event.wait)
-thread.start()
-print(native_thread_count() - before)
-event.set()
-thread.join()
-torch.ones(1_000_000).exp_()
-print(native_thread_count() - before)
-"""
-    answer = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
-    )
-    python, native = (int(line) for line in answer.stdout.split())
-    assert python == 0
-    assert native >= 1
-    assert native_thread_count() >= 1

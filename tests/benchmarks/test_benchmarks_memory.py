@@ -110,9 +110,8 @@ def gpu_bench(gauge: Gauge) -> Bench:
 def measured_on_a_gpu(monkeypatch, gauge, sizes, kinds, host_peak=64 * MEBIBYTE):
     """The suite's findings over a child that answers without a GPU; the parent's part is the real one."""
 
-    def child(call, *arguments, method, meanwhile):
+    def child(call, *arguments, nursery, meanwhile):
         assert call is memory_take
-        assert method == "spawn", "never forked beside CUDA"
         begun = time.monotonic()
         for place, size in enumerate(sizes):
             if place == 2:
@@ -202,10 +201,7 @@ def test_on_a_processor_the_rate_is_per_mebibyte_of_host_memory(cnn):
 
 
 def test_the_timed_run_comes_after_the_peak(cnn):
-    peaks = {
-        timed_s: isolated(memory_take, "torch", cnn, 1, timed_s, method="spawn").host_peak
-        for timed_s in (0.0, 0.5)
-    }
+    peaks = {timed_s: isolated(memory_take, "torch", cnn, 1, timed_s).host_peak for timed_s in (0.0, 0.5)}
     assert peaks[0.5] == pytest.approx(peaks[0.0], abs=MEBIBYTE / 2)
 
 
@@ -228,7 +224,7 @@ def test_the_rate_counts_samples_not_calls(tmp_path):
     source = ModelSource(kind="entry", ref="model.py:build")
     example = (np.ones((1, 8), dtype=np.float32),)
     assets = Assets(source, tmp_path, "fp32", "cpu", threads=1, example=example)
-    rates = isolated(memory_take, "torch", assets, 8, 0.2, method="spawn").rates
+    rates = isolated(memory_take, "torch", assets, 8, 0.2).rates
     assert rates.size >= 5
     assert 8 / 0.2 < np.median(rates) <= 8 / 0.02
 

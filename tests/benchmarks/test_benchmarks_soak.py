@@ -89,10 +89,10 @@ def test_small_python_objects_that_are_kept_are_found(tmp_path):
 
 def test_a_leak_below_onnxruntime_is_found(tmp_path, monkeypatch):
     """Real sessions in a real process; only what they lose is put in, which a fork alone takes along."""
-    from benchmarks.fork_safety import ForkSafety
     from benchmarks.runners.onnxruntime_runner import OnnxRuntimeRunner
 
-    monkeypatch.setattr(ForkSafety, "safe", True)  # an earlier test's threads are torch's: none runs there
+    # an earlier test's threads are torch's: none runs there
+    monkeypatch.setattr("benchmarks.nursery.native_threads", set)
     libc = ctypes.CDLL(None)
     libc.malloc.restype = ctypes.c_void_p
     infer = OnnxRuntimeRunner.infer
@@ -134,7 +134,8 @@ def test_segments_are_processes_of_their_own_and_one_verdict(tmp_path):
 def test_objects_that_make_each_collection_dearer_still_get_a_verdict(tmp_path):
     report = leaky(tmp_path, "many_containers", duration_s=3)
     assert "soak-short" not in remarks(report)
-    assert metrics(report)["leak_python_objects"] == pytest.approx(15, rel=0.1)  # blocks: two lists and the items of one
+    # blocks of memory: two lists and the items of one, five times
+    assert metrics(report)["leak_python_objects"] == pytest.approx(15, rel=0.1)
     assert "leak-python_objects" in remarks(report)
 
 

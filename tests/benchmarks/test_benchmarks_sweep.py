@@ -1,5 +1,6 @@
 """The sweep: every limit ends it cleanly, and says which."""
 
+import contextlib
 import os
 from dataclasses import replace
 
@@ -7,9 +8,9 @@ import pytest
 
 from benchmarks.cases import Case, ModelSource
 from benchmarks.errors import CannotRun, ExportError, MeasureError, ModelError
-from benchmarks.fork_safety import FORK_SAFETY
 from benchmarks.metrics import metric_get
 from benchmarks.models.source import model_load, model_try
+from benchmarks.nursery import Nursery
 from benchmarks.runners.base import Assets
 from benchmarks.session import measure
 from benchmarks.suites.base import Bench
@@ -44,8 +45,9 @@ SLOW = HEAD.replace("BODY", "time.sleep(0.2 if size > 16 else 0)")
 
 
 @pytest.fixture(autouse=True)
-def one_core():
-    """Native threads that an earlier test started do not survive the fork of a child; one core needs none."""
+def one_core(monkeypatch):
+    """Threads that an earlier test started forbid a nursery; on one core nobody needs them."""
+    monkeypatch.setattr("benchmarks.nursery.native_threads", set)
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(before)})
     yield
@@ -152,16 +154,15 @@ def test_the_export_of_a_size_is_charged(tmp_path):
     assert "what was made for them" in remark.sentence
 
 
-def test_the_memory_is_the_same_where_the_process_cannot_fork(tmp_path):
+def test_the_memory_is_the_same_without_a_nursery(tmp_path):
     assets = Assets(BERT, tmp_path, "fp32", "cpu", 1)
-    with FORK_SAFETY.importing():
-        model = model_load(BERT, tmp_path, "fp32")
-    assets = replace(assets, example=model_try(model, "tiny-bert"))
-    found = {}
-    for forkable in (True, False):
-        findings = sweep_measure(Bench(case=case(size=64), assets=assets, forkable=forkable))
-        (found[forkable],) = [one.value for one in findings.measurements if one.metric == "host_peak_memory"]
-    assert abs(found[True] - found[False]) < metric_get("host_peak_memory").grain
+    assets = replace(assets, example=model_try(model_load(BERT, tmp_path, "fp32"), "tiny-bert"))
+    found = []
+    with contextlib.closing(Nursery()) as nursery:
+        for one in (nursery, None):
+            findings = sweep_measure(Bench(case=case(size=64), assets=assets, nursery=one))
+            found += [row.value for row in findings.measurements if row.metric == "host_peak_memory"]
+    assert abs(found[0] - found[1]) < metric_get("host_peak_memory").grain
 
 
 def test_a_file_has_the_sizes_it_was_made_with(tmp_path):

@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks.cases import Case, ModelSource
 from benchmarks.cli.comparing import measured, measurements_compare
 from benchmarks.isolation import isolated
+from benchmarks.nursery import nursery_open
 from benchmarks.preload import libraries_preload
 from benchmarks.session import measure
 
@@ -75,13 +76,15 @@ def main():
     parser.add_argument("--runner", default="torch")
     parser.add_argument("--duration", type=float, default=0.6)
     options = parser.parse_args()
-    libraries_preload([options.runner], export=False)
-    with tempfile.TemporaryDirectory() as name:
+    with (
+        nursery_open(lambda: libraries_preload([options.runner], export=False)) as nursery,
+        tempfile.TemporaryDirectory() as name,
+    ):
         folder = Path(name)
         (folder / "chain.py").write_text(CHAIN)
 
         def run(function):
-            return isolated(report_make, folder, function, options.runner, options.duration, method="fork")
+            return isolated(report_make, folder, function, options.runner, options.duration, nursery=nursery)
 
         rounds = [(run("build100"), run("build101"), run("build100")) for _ in range(options.pairs)]
     print("itself", json.dumps(verdicts((first, last) for first, _, last in rounds)))

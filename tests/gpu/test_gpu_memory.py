@@ -126,7 +126,7 @@ def test_a_cold_start_on_a_gpu(job, monkeypatch, runner):
 def test_the_bare_context_is_made_without_the_runtime():
     from benchmarks.isolation import isolated
 
-    held = isolated(context_held, method="spawn")
+    held = isolated(context_held)
     assert held["before"] is False
     assert held["after"] is True
     assert held["allocated"] == 0
@@ -157,7 +157,7 @@ def test_the_parent_sees_the_childs_memory_grow(tmp_path):
 
     with GpuGauge() as gauge:
         watch = DeviceWatch.begin(gauge)
-        base, work = isolated(block_held, 512, method="spawn", meanwhile=watch.sample)
+        base, work = isolated(block_held, 512, meanwhile=watch.sample)
         try:
             peak = watch.peak(base, work)
         except CannotRun as error:

@@ -44,7 +44,7 @@ def job_attempt(job: Job) -> Attempt:
 def job_report(job: Job, **parts: object) -> Report:
     """Store a report of `job` with these parts, as the API does."""
     body = Body(
-        kind=job.kind,
+        kind="compare" if job.kind == Job.Kind.COMPARE else "measure",
         created_at=START,
         generator="tests",
         model=job.model,

@@ -21,15 +21,11 @@ def curve_reference(clipped: list[float]) -> list[float]:
 def _factor(clipped: list[float], k: int, single: float) -> float:
     if len(clipped) < 3 * k + 2:
         return 1.0
-    strayed = {
-        t: (sum(clipped[t : t + k]) - sum(clipped[t - k : t])) ** 2 for t in range(k, len(clipped) - k + 1)
-    }
-    worst = max(strayed, key=lambda t: strayed[t])
-    left = [square for t, square in strayed.items() if abs(t - worst) >= k]
-    if len(left) < 3:
-        return 1.0
-    ratio = math.log(max(sum(left) / len(left) / (2 * k) / single, 1.0))
-    news = ratio**2 * 0.75 * len(left) / k / 2
+    strayed = [
+        (sum(clipped[t : t + k]) - sum(clipped[t - k : t])) ** 2 for t in range(k, len(clipped) - k + 1)
+    ]
+    ratio = math.log(max(sum(strayed) / len(strayed) / (2 * k) / single, 1.0))
+    news = ratio**2 * 0.75 * len(strayed) / k / 2
     return math.exp(ratio * max(0.0, 1 - 1 / news)) if news else 1.0
 
 

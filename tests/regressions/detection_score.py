@@ -8,17 +8,24 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import time
 
 import numpy as np
 
 from perfsite.regressions.detection import OnlineScreen, changes_find, changes_told
 from perfsite.regressions.replay.score import Tally, changes_score
-from tests.regressions import detection_kiln, detection_loom, detection_quarry
+from tests.regressions import detection_kiln, detection_loom, detection_mill, detection_quarry
 from tests.regressions.detection_pairs import online_with_pairs
 
-GENERATORS = {"loom": detection_loom, "quarry": detection_quarry, "kiln": detection_kiln}
-FIRST_REPORTING = {"loom": 100_001, "quarry": 200_001, "kiln": 300_001}
+GENERATORS = {
+    "loom": detection_loom,
+    "quarry": detection_quarry,
+    "kiln": detection_kiln,
+    "mill": detection_mill,
+}
+FIRST_REPORTING = {"loom": 100_001, "quarry": 200_001, "kiln": 300_001, "mill": 400_001}
+PROCESSES = int(os.environ.get("PROCESSES", "2"))
 PERSONAS = ("full pass", "strict", "with runs")
 
 # scored by others on another set of nine kinds of noise, so only roughly comparable
@@ -52,7 +59,7 @@ def score_one(task: tuple[str, int]) -> tuple[str, dict[str, Tally]]:
 
 def scores(name: str, seeds: range) -> dict[str, dict[str, Tally]]:
     """One generator's tallies by persona and kind of noise; the kind "ALL" holds all."""
-    with multiprocessing.Pool(2) as pool:
+    with multiprocessing.Pool(PROCESSES) as pool:
         results = pool.map(score_one, [(name, seed) for seed in seeds], chunksize=10)
     table: dict[str, dict[str, Tally]] = {persona: {"ALL": Tally()} for persona in PERSONAS}
     for kind, tallies in results:

@@ -44,7 +44,7 @@ def test_every_change_has_evidence_and_size_and_its_own_place():
         assert places == sorted(set(places))
         for change in found:
             assert 0 < change.index < len(values)
-            assert abs(change.score) >= 4.2
+            assert abs(change.score) >= 3.9
             assert abs(change.relative) >= 0.8 * 0.02
             assert (change.relative > 0) == (change.after > change.before)
 

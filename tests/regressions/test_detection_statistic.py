@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from perfsite.regressions.detection.contrast import contrast_best
+from perfsite.regressions.detection.evidence import split_best
+from perfsite.regressions.detection.personas import STRICT
 from perfsite.regressions.detection.wobble import mean_variance, point_noise, wobble_curve
 from tests.regressions.detection_reference import best_reference, curve_reference, variance_reference
 
@@ -37,11 +39,26 @@ def test_white_noise_pays_little_and_a_walk_pays_much() -> None:
     assert wobble_curve(walk - walk.mean())[-1] > 8.0 * wobble_curve(walk - walk.mean())[0]
 
 
-def test_one_untold_step_does_not_count_as_wobble() -> None:
-    rng = np.random.default_rng(5)
-    white = rng.normal(size=128)
-    stepped = white + (np.arange(128) >= 60) * 2.0
-    assert wobble_curve(stepped)[4] < 1.5 * wobble_curve(white)[4]
+@pytest.mark.parametrize("size", [6.0, 30.0])
+def test_a_step_is_not_counted_as_the_wobble_it_is_held_against(size: float) -> None:
+    """Its score grows with every point, and it is placed exactly, though one point is clipped at 4.5."""
+    white = np.random.default_rng(5).normal(size=90)
+    stepped = white + (np.arange(90) >= 60) * size
+    splits = [
+        split_best(stepped[:count], count, least=2.0, reach=64, earliest=6) for count in (62, 66, 72, 84)
+    ]
+    assert [split.start for split in splits if split] == [60] * 4
+    scores = [split.score for split in splits if split]
+    assert scores == sorted(scores)
+    assert scores[0] > STRICT.score
+
+
+def test_a_second_step_soon_after_the_first_is_seen() -> None:
+    white = np.random.default_rng(6).normal(size=40)
+    residuals = np.concatenate((white[:31], 12.0 + white[31:36]))  # nine points of a level, then five
+    split = split_best(residuals, 14, least=2.0, reach=64, earliest=6)
+    assert split is not None
+    assert (split.start, split.score > STRICT.score) == (9, True)
 
 
 def test_point_noise_is_that_of_normal_values_and_never_zero() -> None:

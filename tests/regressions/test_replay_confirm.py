@@ -64,28 +64,28 @@ def test_pairs_are_asked_over_pipes_until_they_decide(command):
 
 
 def test_pairs_that_show_nothing_refute_and_pairs_that_show_it_confirm(command):
-    text = line("a", step(seed=2))
+    text = line("a", step(points=26, at=20, seed=2))
     quiet = json.dumps({"a": [5.0, 5.01, 4.99], "b": [5.01, 4.99, 5.0]}) + "\n"
     rows, _, status = told(command("--online", "--confirm"), text + quiet * 30)
-    assert rows[0]["ask"]["a"] == 59
-    assert rows[0]["ask"]["b"] >= 60
+    assert rows[0]["ask"]["a"] == 19
+    assert rows[0]["ask"]["b"] >= 20
     # answers that no ask awaited are read as series, and refused
     assert ({"name": "a", "changes": []} in rows, status) == (True, 1)
     clear = json.dumps({"a": [5.0, 5.01, 4.99, 5.0, 5.01], "b": [5.51, 5.49, 5.5, 5.52, 5.5]}) + "\n"
     rows, err, status = told(command("--online", "--confirm"), text + clear)
     assert (status, err) == (0, "")
     (change,) = rows[-1]["changes"]
-    assert (change["index"], change["direction"]) == (60, "regressed")
-    assert change["detected_at"] <= 62
+    assert (change["index"], change["direction"]) == (20, "regressed")
+    assert change["detected_at"] <= 22
 
 
 def test_a_bad_answer_ends_the_question_and_the_end_of_input_ends_the_series(command):
     rows, err, status = told(
-        command("--online", "--confirm"), line("a", step(seed=2)[:63]) + '{"a": [1]}\n' * 9
+        command("--online", "--confirm"), line("a", step(points=23, at=20, seed=2)) + '{"a": [1]}\n' * 9
     )
     assert "line 2, the answer about 'a'" in err
     assert status == 1
     assert {"name": "a", "changes": []} in rows
-    rows, err, status = told(command("--online", "--confirm"), line("a", step(seed=2)))
-    assert "standard input ended while pairs of builds 59 and" in err
+    rows, err, status = told(command("--online", "--confirm"), line("a", step(points=26, at=20, seed=2)))
+    assert "standard input ended while pairs of builds 19 and" in err
     assert ("ask" in rows[-1], status) == (True, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
-from perfsite.regressions import confirmation, services
+from perfsite.regressions import services, settling
 from perfsite.regressions.models import Incident, Regression, SeriesState, Suspicion, Verdict
 from perfsite.regressions.services import report_screen, reports_screen
 from perfsite.results.models import Report
@@ -174,7 +174,7 @@ def test_everything_twice_changes_nothing(slowed):
     compare_report(compare_job(), {"latency_p50": 1.2})
     stale = Suspicion.objects.select_related("series", "build", "base", "job").get()
     reports_screen()
-    assert confirmation._suspicion_settle(stale) is False  # a second task that read it when it was open
+    assert settling.suspicion_settle(stale) is False  # a second task that read it when it was open
     reports_screen()
     assert Incident.objects.count() == Regression.objects.count() == 1
     assert Verdict.objects.filter(stage="confirmation").count() == 1

@@ -7,12 +7,12 @@ import pytest
 
 from perfsite.core.errors import PerfsiteError
 from perfsite.results.models import Measurement, Series
-from perfsite.runs.commits import Commit
 from perfsite.runs.mirror import Mirror
 from perfsite.runs.models import Build, Job
 from perfsite.runs.plan import builds_plan
-from perfsite.runs.services import PRIORITY_BEHIND, PRIORITY_HEAD, builds_receive
+from perfsite.runs.services import PRIORITY_BEHIND, PRIORITY_HEAD
 from tests.factories import project_make, worker_make
+from tests.runs.repository import Repository, push
 
 CONFIG = """
 version = 1
@@ -27,31 +27,6 @@ paths = ["bert/**"]
 """
 
 
-class Repository:
-    """A real repository to push from."""
-
-    def __init__(self, path):
-        self.path = path
-        path.mkdir()
-        self.git("init", "-q", "-b", "main")
-        self.git("config", "user.email", "ada@example.org")
-        self.git("config", "user.name", "Ada")
-
-    def git(self, *arguments):
-        return subprocess.run(
-            ["git", *arguments], cwd=self.path, check=True, capture_output=True, text=True
-        ).stdout.strip()
-
-    def commit(self, subject, **files):
-        for name, text in files.items():
-            path = self.path / name.replace("__", "/").replace("_DOT_", ".")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        self.git("add", "-A")
-        self.git("commit", "-q", "-m", subject, "--allow-empty")
-        return self.git("rev-parse", "HEAD")
-
-
 @pytest.fixture
 def repository(tmp_path):
     return Repository(tmp_path / "models")
@@ -62,11 +37,6 @@ def project(db, repository, settings, tmp_path):
     settings.MIRRORS = tmp_path / "mirrors"
     worker_make()
     return project_make(repo=str(repository.path))
-
-
-def push(project, *shas, branch="main"):
-    commits = [Commit(sha=sha) for sha in shas]
-    return builds_receive(project=project, branch=branch, commits=commits, head=shas[-1])
 
 
 def test_push_of_several_commits_makes_a_build_each_in_order(project, repository):

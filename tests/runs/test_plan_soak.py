@@ -10,7 +10,7 @@ from perfsite.runs import lease
 from perfsite.runs.commits import Commit
 from perfsite.runs.config import config_parse
 from perfsite.runs.models import Job
-from perfsite.runs.plan import _job
+from perfsite.runs.orders import job_row
 from perfsite.runs.queue import order_make
 from perfsite.runs.selectors import soak_disturbs
 from perfsite.runs.services import (
@@ -49,7 +49,7 @@ def planned(text: bytes) -> list[Job]:
     build = build_make(project_make(), 1)
     config = config_parse(text)
     run = job_make(build).run
-    return [_job(run, group, config, is_head=True) for group in config.groups()]
+    return [job_row(run=run, group=group, config=config, priority=PRIORITY_HEAD) for group in config.groups()]
 
 
 def test_each_soak_is_a_job_and_the_others_stay_together():

@@ -17,7 +17,17 @@ from urllib.parse import parse_qs, urlsplit
 import psutil
 
 from benchmarks.report import Report
-from workers.messages import PROTOCOL, ClaimRequest, Failure, Hello, Order, Progress, ProgressAnswer, Welcome
+from workers.messages import (
+    PROTOCOL,
+    ClaimRequest,
+    Failure,
+    Hello,
+    Order,
+    Pair,
+    Progress,
+    ProgressAnswer,
+    Welcome,
+)
 
 TOKEN = "worker-secret-token"
 
@@ -27,6 +37,7 @@ class Told:
     """What the site heard about one attempt."""
 
     progress: list[Progress] = field(default_factory=list)
+    pairs: list[Pair] = field(default_factory=list)
     artifacts: dict[str, bytes] = field(default_factory=dict)
     report: Report | None = None
     failure: Failure | None = None
@@ -117,7 +128,9 @@ class StandIn:
             answer = (200, self.orders.popleft().model_dump_json()) if self.orders else (204, "")
             self.on_claim()
             return answer
-        match = re.fullmatch(r"attempts/([^/]+)/(progress|report|failure|give-back|artifacts/([^/]+))", path)
+        match = re.fullmatch(
+            r"attempts/([^/]+)/(progress|pairs|report|failure|give-back|artifacts/([^/]+))", path
+        )
         if match is None or match[1] not in self.told:
             return 404, '{"detail": "no such thing"}'
         if match[1] in self.superseded:
@@ -136,6 +149,14 @@ class StandIn:
                 cancel=token in self.cancelled, others_wait=token in self.others_wait, lease_s=60
             )
             return 200, answer.model_dump_json()
+        if verb == "pairs":
+            if told.ended:
+                return 410, '{"detail": "the attempt has ended"}'
+            pair = Pair.model_validate_json(body)
+            if pair.number in [one.number for one in told.pairs]:
+                return 200, '{"kept": false}'
+            told.pairs.append(pair)
+            return 200, '{"kept": true}'
         if verb == "artifacts" and name is not None:
             if hashlib.sha256(body).hexdigest() != query["sha256"]:
                 return 400, '{"detail": "the digest does not fit"}'

@@ -60,8 +60,8 @@ def start(site: StandIn, nursery: Nursery, tmp_path: Path) -> Iterator[Start]:
             assert not thread.is_alive()
 
 
-def finished(told: Told) -> Told:
-    wait_until(lambda: told.ended)
+def finished(told: Told, seconds: float = 30) -> Told:
+    wait_until(lambda: told.ended, seconds)
     return told
 
 
@@ -244,7 +244,7 @@ def test_a_comparison_finds_the_slower_build(site: StandIn, start: Start, reposi
     suspect = repository.commit("net.py", slower)
     told = site.give(comparison(repository, good, suspect))
     start()
-    report = finished(told).report
+    report = finished(told, 120).report
     assert report is not None
     assert report.kind == "compare"
     found, *besides = report.comparisons
@@ -259,6 +259,7 @@ def test_a_comparison_finds_the_slower_build(site: StandIn, start: Start, reposi
     ]
     assert turns[:4] == ["good", "suspect", "suspect", "good"]
     assert len(turns) == 2 * len(found.a)
+    assert [pair.number for pair in told.pairs] == list(range(len(found.a)))
 
 
 def test_a_comparison_ends_with_its_budget(site: StandIn, start: Start, repository: Repository) -> None:

@@ -5,4 +5,4 @@ from perfsite.alerts.channels.base import Channel, DeliveryError
 
 __all__ = ["CHANNELS", "Channel", "DeliveryError"]
 
-CHANNELS: dict[str, Channel] = {channel.name: channel for channel in (email.CHANNEL,)}
+CHANNELS: dict[str, Channel] = {channel.name: channel for channel in (email.CHANNEL, email.WITHDRAWAL)}

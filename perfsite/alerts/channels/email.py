@@ -46,3 +46,5 @@ def _refused(recipient: str, error: SMTPException, code: int) -> DeliveryError:
 
 
 CHANNEL = Channel(name="email", notify=notify, repeatable=True)
+# the same mail as a row of its own: that an incident was withdrawn is told besides
+WITHDRAWAL = Channel(name="email-withdrawal", notify=notify, repeatable=True)

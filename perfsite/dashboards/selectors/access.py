@@ -90,5 +90,6 @@ def incident_get(*, request: HttpRequest, slug: str, pk: int) -> Incident:
         NotFoundError: there is none of that number in the project, or not for this reader.
     """
     sentence = f"There is no incident {pk} in {slug}. Its Incidents page lists those that are."
-    rows = Incident.objects.select_related("project", "build", "range_start").filter(project__slug=slug)
+    rows = Incident.objects.select_related("project", "build", "range_start", "culprit")
+    rows = rows.filter(project__slug=slug)
     return _row_get(request, rows, project="project", sentence=sentence, pk=pk)

@@ -38,6 +38,8 @@ def verdict_counts(*, build_ids: Iterable[int]) -> dict[int, dict[str, int]]:
     rows = verdicts_newest(build_id__in=ids).values("build_id", "kind", "stage").annotate(count=Count("id"))
     for row in rows.order_by():
         build_id, kind = row["build_id"], row["kind"]
+        if row["stage"] == "environment":  # the level moved, but this build's code is innocent
+            kind = Verdict.Kind.SAME
         silent[build_id] -= row["count"]
         if kind != Verdict.Kind.UNKNOWN or row["stage"] != "screen":
             counts[build_id][kind] = counts[build_id].get(kind, 0) + row["count"]

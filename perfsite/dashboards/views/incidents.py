@@ -11,7 +11,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from perfsite.dashboards.selectors.access import incident_get, project_get, projects_readable
 from perfsite.dashboards.selectors.attribution import attribution_shown
-from perfsite.dashboards.selectors.bisection import bisection_shown
+from perfsite.dashboards.selectors.bisection import accusation_shown, bisection_shown
+from perfsite.dashboards.selectors.events import events_of
 from perfsite.dashboards.selectors.incidents import (
     builds_between,
     incidents_list,
@@ -23,7 +24,7 @@ from perfsite.dashboards.selectors.incidents import (
 from perfsite.dashboards.selectors.layers import layers_shown
 from perfsite.dashboards.views.reading import page, page_of
 from perfsite.regressions.models import Incident, Regression
-from perfsite.regressions.selectors import case_of
+from perfsite.regressions.selectors import Accusation, case_of
 from perfsite.regressions.triage import TRIAGE_STATES, incident_triage
 from perfsite.runs.reproduce import reproduce_lines
 
@@ -60,8 +61,11 @@ def incident(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     found = incident_get(request=request, slug=slug, pk=pk)
     regressions = regressions_of(incident=found)
     worst = regressions[0] if regressions else None
+    accused, told = accusation_shown(incident=found, worst=worst)
     context = {
         "incident": found,
+        "accused": accused,
+        "told": told,
         "project": found.project,
         "tab": "incidents",
         "worst": worst,
@@ -73,18 +77,19 @@ def incident(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "layers": layers_shown(incident=found, worst=worst),
         "between": builds_between(incident=found),
         "notifications": notifications_of(incident=found),
-        "reproduce": _reproduce(found, worst) if worst else [],
+        "events": events_of(incident=found),
+        "reproduce": _reproduce(found, worst, accused) if worst else [],
         "form": TriageForm(initial={"state": found.state, "note": found.note}),
     }
     return render(request, "dashboards/incident.html", context)
 
 
-def _reproduce(found: Incident, worst: Regression) -> list[str]:
+def _reproduce(found: Incident, worst: Regression, accused: Accusation) -> list[str]:
     """How to measure the worst series' case at home; nothing when its job is gone."""
     job, case = worst.verdict.job, case_of(verdict=worst.verdict)
     if job is None or case is None:
         return []
-    return reproduce_lines(job.spec, sha=found.build.sha, repo=found.project.repo, cases=[case])
+    return reproduce_lines(job.spec, sha=accused.build.sha, repo=found.project.repo, cases=[case])
 
 
 @require_POST
@@ -97,6 +102,11 @@ def triage(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, f"Not stored: {'; '.join(form.errors.as_text().split('* ')[1:])}")
         return redirect("incident", slug, pk)
-    incident_triage(incident=found, state=form.cleaned_data["state"], note=form.cleaned_data["note"])
+    incident_triage(
+        incident=found,
+        state=form.cleaned_data["state"],
+        note=form.cleaned_data["note"],
+        actor=request.user.get_username(),
+    )
     messages.info(request, "Stored.")
     return redirect("incident", slug, pk)

@@ -17,6 +17,7 @@ from perfsite.dashboards.selectors.jobs import jobs_failed, jobs_queued_count, j
 from perfsite.dashboards.selectors.moved import moved_groups
 from perfsite.dashboards.selectors.workers import workers_unserved
 from perfsite.dashboards.views.reading import page, page_of
+from perfsite.runs.selectors import build_may_be_measured
 
 _RECENT = 10
 _MOVED_BUILDS = 40
@@ -66,4 +67,6 @@ def build(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     row = build_rows(builds=[found])[0]
     if len(row.runs) == 1:
         return redirect("run", row.runs[0].pk)
-    return render(request, "dashboards/build.html", {"project": project, "tab": "builds", "row": row})
+    may_measure = build_may_be_measured(build=found)
+    context = {"project": project, "tab": "builds", "row": row, "may_measure": may_measure}
+    return render(request, "dashboards/build.html", context)

@@ -22,6 +22,7 @@ from perfsite.results.selectors import previous_values, run_points
 from perfsite.runs import services
 from perfsite.runs.models import Job, Run
 from perfsite.runs.reproduce import reproduce_lines
+from perfsite.runs.selectors import build_may_be_measured
 from perfsite.runs.states import JOB_ENDED
 
 
@@ -35,6 +36,7 @@ def run(request: HttpRequest, pk: int) -> HttpResponse:
         **_live_context(found, jobs),
         "project": found.build.project,
         "tab": "builds",
+        "may_measure": build_may_be_measured(build=found.build),
         "row": build_rows(builds=[found.build])[0],
         "points": _point_rows(found),
         "files": [artifact for job in jobs for artifact in job.artifacts.all()],

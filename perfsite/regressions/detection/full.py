@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from perfsite.regressions.detection.contrast import WHITE, contrast_at, contrast_best
-from perfsite.regressions.detection.online import FREEDOM, PRIOR_NOISE, PRIOR_WEIGHT, OnlineScreen
+from perfsite.regressions.detection.evidence import FREEDOM
+from perfsite.regressions.detection.online import PRIOR_NOISE, PRIOR_WEIGHT, OnlineScreen
 from perfsite.regressions.detection.personas import NEARLY, Persona
 from perfsite.regressions.detection.slope import CREEP, is_line
 from perfsite.regressions.detection.wobble import CLIPS, Values, mean_variance, point_noise, wobble_curve
 
-CANDIDATES = Persona(score=4.2, points=3, sure=0.0)
-SCORE = 4.2  # normal score a change must keep against both neighbours
+CANDIDATES = Persona(score=3.9, points=3, sure=0.0)
+SCORE = 3.9  # normal score a change must keep against both neighbours
 STRIDE = 4  # builds between two looks; candidates need not be found at once
 SIDE = 60  # points on each side of a candidate that count
 TURNS = 2  # times all places are looked at anew

@@ -1,6 +1,6 @@
 """The online screen: one series, one value at a time, a state of constant size, nothing ever taken back.
 
-Two personas share the statistic of `contrast`.  The strict one tells changes by itself: it waits for
+Two personas share the statistic of `evidence`.  The strict one tells changes by itself: it waits for
 three points, for evidence, and until the place is known to within two builds.  The eager one names
 suspicions early and is told what a comparison found (`settle`); a refuted suspicion must grow before
 it is named again.
@@ -14,27 +14,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from perfsite.regressions.detection.contrast import WHITE, Contrast, contrast_best, local_excess
+from perfsite.regressions.detection.contrast import Contrast
+from perfsite.regressions.detection.evidence import levels, split_best
 from perfsite.regressions.detection.personas import NEARLY, STRICT, Persona, Told
 from perfsite.regressions.detection.slope import CREEP, is_line
-from perfsite.regressions.detection.wobble import (
-    CLIPS,
-    LONGEST,
-    Values,
-    mean_variance,
-    point_noise,
-    wobble_curve,
-)
+from perfsite.regressions.detection.wobble import CLIPS, LONGEST, Values, point_noise
 
 MEMORY = LONGEST  # points kept; more would not be compared with anything
-REACH = 64  # newest points in which a new level may have begun
-EARLIEST = 6  # points a level needs before it can be left
-FREEDOM = 8.0  # degrees of freedom a scale has before any history, from the prior
 PRIOR_NOISE, PRIOR_WEIGHT = 0.005, 3.0  # relative; in points.  Timed builds wobble by 0.3 to 3 %
+REACH = 64  # newest points in which a new level may have begun
 BACK = 0.3  # of a step: how near to the old level an excursion must end to have come back
 REST = 8  # builds a refuted suspicion is remembered at least
 GROWN = 1.3  # by which factor a refuted suspicion must grow; after as many points again as it had
@@ -150,35 +142,19 @@ class OnlineScreen:
 
     def _view(self) -> _View | None:
         kept, points = self._kept, self.points
-        if points <= EARLIEST:
+        if points <= self.persona.earliest:
             return None
         first = len(kept) - points
         residuals = kept.copy()
         residuals[first:] -= np.sort(kept[first:])[points // 2]
         noise = point_noise(residuals, prior=PRIOR_NOISE, weight=PRIOR_WEIGHT)
         residuals *= 1.0 / noise
-        splits = [self._split(np.minimum(np.maximum(residuals, -clip), clip), points) for clip in CLIPS]
-        split = max((s for s in splits if s is not None), key=lambda s: abs(s.score), default=None)
+        rule = self.persona
+        split = split_best(residuals, points, least=rule.score, reach=REACH, earliest=rule.earliest)
         if split is None:
             return None
-        old = np.sort(kept[first + max(split.start - MEMORY // 2, 0) : first + split.start])
-        new = np.sort(kept[first + split.start :])
-        return _View(split, float(old[len(old) // 2]), float(new[len(new) // 2]), noise)
-
-    def _split(self, clipped: Values, points: int) -> Contrast | None:
-        """The best split; white noise is tried first, as wobble can only make it less."""
-        differences = clipped[1:] - clipped[:-1]
-        single = max(float(differences @ differences) / (2.0 * len(differences)), 0.25)
-        freedom = FREEDOM + len(clipped)
-        level = clipped[len(clipped) - points :]
-        white = contrast_best(level, single * WHITE, freedom=freedom, reach=REACH, earliest=EARLIEST)
-        if white is None or abs(white.score) < self.persona.score:
-            return None
-        variances = mean_variance(wobble_curve(clipped))
-        split = contrast_best(level, variances, freedom=freedom, reach=REACH, earliest=EARLIEST)
-        if split is None:
-            return None
-        return replace(split, score=split.score / math.sqrt(local_excess(level, split.start, single)))
+        before, after = levels(kept[first:], split.start)
+        return _View(split, before, after, noise)
 
     def _passes(self, view: _View) -> bool:
         split, rule = view.split, self.persona

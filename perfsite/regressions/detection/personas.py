@@ -11,7 +11,8 @@ NEARLY = 0.8  # of the relevant change: what an estimate must reach, being uncer
 class Persona:
     """When something is told: its normal `score`, `points` of the new level, `sure` of its place.
 
-    `sure` is the posterior share within two builds; a persona that `asks` waits for `settle`.  A score
+    `sure` is the posterior share within two builds; a persona that `asks` waits for `settle`; `earliest`
+    is how many points a level needs before it can be left.  A score
     is not a false-alarm rate: it is the largest of many dependent ones, and noise is not normal, so the
     scores were chosen on the tuning seeds of two generators and the rates are measured.
     """
@@ -20,10 +21,11 @@ class Persona:
     points: int
     sure: float
     asks: bool = False
+    earliest: int = 6
 
 
-STRICT = Persona(score=5.0, points=3, sure=0.6)
-EAGER = Persona(score=3.2, points=2, sure=0.4, asks=True)
+STRICT = Persona(score=4.4, points=3, sure=0.6)
+EAGER = Persona(score=2.8, points=2, sure=0.4, asks=True, earliest=4)
 
 
 @dataclass(frozen=True)

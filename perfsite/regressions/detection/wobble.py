@@ -68,24 +68,13 @@ def wobble_curve(clipped: Values) -> Values:
 
 
 def _excess(sums: Values, window: int, single: float) -> float:
-    """By which factor the variance of windows exceeds that of white noise; 1 where nothing shows.
-
-    The largest excursion is left out with all windows that overlap it: one step that nobody was told
-    about must not make the detector deaf to the next; a habit of straying has others to show.
-    """
-    count = len(sums) - 1
-    if count < 3 * window + 2:
+    """By which factor the variance of windows exceeds that of white noise; 1 where nothing shows."""
+    if len(sums) < 3 * window + 3:
         return 1.0
     strayed = sums[2 * window :] - 2.0 * sums[window:-window] + sums[: -2 * window]
-    strayed *= strayed
-    worst = int(strayed.argmax())
-    first, last = max(worst - window + 1, 0), worst + window
-    left = len(strayed) - (min(last, len(strayed)) - first)
-    if left < 3:
-        return 1.0
-    mean = (float(strayed.sum()) - float(strayed[first:last].sum())) / left / (2.0 * window)
+    mean = float(strayed @ strayed) / len(strayed) / (2.0 * window)
     ratio = math.log(max(mean / single, 1.0))
-    news = ratio * ratio * _FREEDOM * left / window / 2.0
+    news = ratio * ratio * _FREEDOM * len(strayed) / window / 2.0
     return math.exp(ratio * max(0.0, 1.0 - _BELIEF / news)) if news else 1.0
 
 

@@ -18,7 +18,7 @@ from perfsite.access.services import login_link_add
 from perfsite.core.errors import PerfsiteError
 from perfsite.demo.deliveries import push_deliver
 from perfsite.demo.outcome import Row, is_right, rows, standing
-from perfsite.demo.repository import Made, repository_make
+from perfsite.demo.repository import Made, parts, repository_make
 from perfsite.embedded.home import Home, home_open
 from perfsite.embedded.interrupt import StopRequestedError, stop_signals
 from perfsite.runs.models import Project
@@ -27,7 +27,13 @@ from perfsite.runs.services import project_add
 _SLUG = "demo"
 _LONGEST_SECONDS = 1800.0
 _STOPPED = 130  # what a shell reports for a command ended by Ctrl-C: not done is not right
-_COLOURS = {"regressed": "dark_orange3", "improved": "green", "skipped": "dim", "quiet": "dim"}
+_COLOURS = {
+    "regressed": "dark_orange3",
+    "environment": "yellow",
+    "improved": "green",
+    "skipped": "dim",
+    "quiet": "dim",
+}
 
 
 class Command(BaseCommand):
@@ -73,9 +79,16 @@ class Command(BaseCommand):
             slug=_SLUG, name="Pocket models", repo=str(repository), owner_email="lead@example.org"
         )
         console.log(f"{len(made)} commits in {repository}; the project's page: {home.url}/projects/{_SLUG}/")
-        waits = [push_deliver(url=home.url, project=project, made=one, repository=repository) for one in made]
-        console.log(f"{len(made)} signed pushes accepted, the slowest in {max(waits) * 1000:.0f} ms")
-        _watch(home, project, made, console)
+        for part in parts(made):
+            if machine := dict(part[0][0].step.machine):
+                settings_told = " ".join(f"{name}={value}" for name, value in machine.items())
+                console.log(f"another machine: the workers start again with {settings_told}")
+                home.workers_restart(machine)
+            waits = [
+                push_deliver(url=home.url, project=project, push=push, repository=repository) for push in part
+            ]
+            console.log(f"{len(part)} signed pushes accepted, the slowest in {max(waits) * 1000:.0f} ms")
+            _watch(home, project, [one for push in part for one in push], console)
         table = rows(project=project, made=made)
         _table_print(table, console)
         console.print(f"from the first push to the last verdict: {time.monotonic() - started:.0f} s")

@@ -1,0 +1,112 @@
+"""How right the service was about a project, its rule, and trying another one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from perfsite.core.errors import PerfsiteError
+from perfsite.dashboards.selectors.access import project_get
+from perfsite.dashboards.selectors.grading import (
+    grading_sentences,
+    kind_rows,
+    number_fields,
+    relevant_fields,
+    rule_history,
+    rule_since,
+    trial_shown,
+)
+from perfsite.dashboards.views.reading import page
+from perfsite.regressions.dry_run import PAGE_POINTS, dry_run
+from perfsite.regressions.grading import grading_read
+from perfsite.regressions.grading_rules import BOUNDS, rule_change, rule_now, rule_with
+from perfsite.regressions.grading_words import rule_words
+from perfsite.runs.models import Project
+
+_RELEVANT = "relevant."
+
+
+@require_safe
+@page
+def grading(request: HttpRequest, slug: str) -> HttpResponse:
+    """The figures, the rule and its history; with parameters in the address also what they would do."""
+    project = project_get(request=request, slug=slug)
+    found = grading_read(project=project, now=timezone.now())
+    rule = rule_now(project_id=project.pk)
+    tried, trial, problem = rule, None, ""
+    if request.user.is_authenticated and "score" in request.GET:
+        try:
+            tried = _parameters(project, request.GET)
+            trial = trial_shown(
+                dry_run(project=project, parameters=tried, points=PAGE_POINTS), project=project
+            )
+        except PerfsiteError as error:
+            problem = str(error)
+    context = {
+        "project": project,
+        "tab": "grading",
+        "grading": found,
+        "sentences": grading_sentences(found, alpha=rule["alpha"]),
+        "rows": kind_rows(found),
+        "rule": rule_words(rule),
+        "history": rule_history(project=project),
+        "since": rule_since(project=project),
+        "numbers": number_fields(tried),
+        "relevant": relevant_fields(tried, project=project),
+        "trial": trial,
+        "problem": problem,
+    }
+    return render(request, "dashboards/grading.html", context)
+
+
+@require_POST
+@login_required
+@page
+def rule_apply(request: HttpRequest, slug: str) -> HttpResponse:
+    """Let tried parameters hold from now on."""
+    project = project_get(request=request, slug=slug)
+    since = request.POST.get("since", "")
+    try:
+        rule_change(
+            project=project,
+            parameters=_parameters(project, request.POST),
+            actor=request.user.get_username(),
+            reason=request.POST.get("reason", ""),
+            since=int(since) if since.isdecimal() else None,
+        )
+    except PerfsiteError as error:
+        messages.error(request, f"Not applied: {error}.")
+    else:
+        messages.info(request, "Applied: the next points are judged by the new parameters.")
+    return redirect("grading", slug)
+
+
+def _parameters(project: Project, query: QueryDict) -> dict[str, Any]:
+    """The rule that a form describes; an empty field of a metric means its usual relevant change.
+
+    Raises:
+        PerfsiteError: a field is no number, or the numbers make no rule.
+    """
+    sent: dict[str, str] = query.dict()  # type: ignore[assignment]  # the last value of each name is text
+    changes: dict[str, Any] = {name: _number(name, sent[name]) for name in BOUNDS if name in sent}
+    if "max_pairs" in changes and changes["max_pairs"].is_integer():
+        changes["max_pairs"] = int(changes["max_pairs"])
+    metrics = [name for name in sent if name.startswith(_RELEVANT)]
+    changes["relevant"] = {
+        name.removeprefix(_RELEVANT): _number(name, sent[name]) / 100 if sent[name].strip() else None
+        for name in metrics
+    }
+    return rule_with(project_id=project.pk, changes=changes)
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text.strip().removesuffix("%"))
+    except ValueError:
+        raise PerfsiteError(f"{name} is {text[:40]!r}, not a number") from None

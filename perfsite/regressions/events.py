@@ -1,0 +1,30 @@
+"""What happened to an incident: appended, never edited."""
+
+from __future__ import annotations
+
+from perfsite.regressions.models import Incident, IncidentEvent
+
+
+def event_append(*, incident: Incident, code: str, sentence: str, actor: str = "") -> IncidentEvent:
+    """Append what happened, in the transaction that made it happen; `actor` is empty for the service."""
+    return IncidentEvent.objects.create(
+        incident=incident, code=code[:30], sentence=sentence, actor=actor[:150]
+    )
+
+
+def incident_locked(*, incident_id: int) -> Incident:
+    """The incident's row, locked until the transaction ends: its `facts` are read, changed and written."""
+    return (
+        Incident.objects.select_for_update(of=("self",))
+        .select_related("build", "project")
+        .get(pk=incident_id)
+    )
+
+
+def fact_note(*, incident: Incident, topic: str, fact: object) -> bool:
+    """Keep what was found out under its topic; False when that is known.  Call it on a locked row."""
+    if incident.facts.get(topic) == fact:
+        return False
+    incident.facts = {**incident.facts, topic: fact}
+    Incident.objects.filter(pk=incident.pk).update(facts=incident.facts)
+    return True

@@ -1,0 +1,169 @@
+"""What the screen remembers of one series: constant in size, and nothing that the rows do not tell.
+
+Numbers are kept as base64 of their bytes: a push reads and writes the states of all its series, and as
+decimal text they took three times as long and twice the room (see the README).
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from perfsite.regressions.detection import DETECTOR, Persona
+from perfsite.regressions.detection.online import REACH
+from perfsite.regressions.screening_level import LevelScreen
+
+# name and version of the online screen: raise it when its answers or its state change, to have states rebuilt
+ONLINE_DETECTOR = "online/1"
+VERSION = f"{DETECTOR} {ONLINE_DETECTOR} state/1"
+
+# points whose places and values are kept besides the online screen's own: a change is placed among fewer
+WINDOW = REACH + 16
+UNSTABLE, TAKEN = 1, 2  # marks of a point; an unstable one is taken only among many
+_MARKED = (bytes([UNSTABLE]), bytes([UNSTABLE | TAKEN]))
+_CLEARED_MOST = 16  # refuted places that are remembered
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A suspicion whose answer the state has not taken in yet: its build, its place and its score."""
+
+    build: int
+    ordinal: int
+    score: float
+
+
+@dataclass
+class Memory:
+    """The state of one timed series.
+
+    `level` is the ordinal where the present level began.  `ordinals`, `values` and `marks` hold the
+    newest `WINDOW` points in branch order, as bytes: unsigned of 4, floats of 8, one each.  `cleared`
+    are places where a comparison found no change.
+    """
+
+    online: LevelScreen
+    level: int = 0
+    ordinals: bytes = b""
+    values: bytes = b""
+    marks: bytes = b""
+    doubt: Doubt | None = None
+    cleared: list[int] = field(default_factory=list)
+
+    def take(self, ordinal: int, value: float, *, unstable: bool) -> bool:
+        """Add a point; whether the online screen took it.
+
+        An unstable one is left out, unless at least half of those before it are unstable too; a value
+        that is no number always is.
+        """
+        most = 2 * sum(self.marks.count(mark) for mark in _MARKED) >= len(self.marks) > 0
+        taken = (not unstable or most) and math.isfinite(value)
+        self._keep((ordinal,), (value,), bytes((UNSTABLE * unstable | TAKEN * taken,)))
+        if taken:
+            self.online.take(value)
+        return taken
+
+    def take_many(self, points: Sequence[tuple[int, float, bool]]) -> None:
+        """Add points, each an ordinal, a value and whether it is unstable, as `take` one by one would."""
+        if any(unstable or not math.isfinite(value) for _, value, unstable in points):
+            for ordinal, value, unstable in points:
+                self.take(ordinal, value, unstable=unstable)
+        elif points:
+            ordinals, values, _ = zip(*points, strict=True)
+            self._keep(ordinals, values, bytes((TAKEN,)) * len(points))
+            self.online.take_many(values)
+
+    def _keep(self, ordinals: Sequence[int], values: Sequence[float], marks: bytes) -> None:
+        self.ordinals = (self.ordinals + array("I", ordinals).tobytes())[-4 * WINDOW :]
+        self.values = (self.values + array("d", values).tobytes())[-8 * WINDOW :]
+        self.marks = (self.marks + marks)[-WINDOW:]
+
+    @property
+    def places(self) -> list[int]:
+        """The ordinals of the window's points."""
+        return array("I", self.ordinals).tolist()
+
+    @property
+    def numbers(self) -> list[float]:
+        """Their values, in the metric's unit."""
+        return array("d", self.values).tolist()
+
+    @property
+    def unstable(self) -> list[bool]:
+        """Which of them are unstable."""
+        return [bool(mark & UNSTABLE) for mark in self.marks]
+
+    @property
+    def taken(self) -> list[int]:
+        """The ordinals of those that the online screen took."""
+        return [place for place, mark in zip(self.places, self.marks, strict=True) if mark & TAKEN]
+
+    def settle(self, *, changed: bool, cleared: bool) -> None:
+        """Take the answer to the open doubt in, before the next point.
+
+        `cleared`: the comparison found no change, or more likely none than one.
+        """
+        doubt, self.doubt = self.doubt, None
+        if doubt is None:
+            return
+        if changed:
+            self.level_begin(doubt.ordinal)
+            return
+        age = sum(place >= doubt.ordinal for place in self.taken)
+        self.online.refute(score=doubt.score, points=age)
+        if cleared:
+            self.cleared = [*self.cleared, doubt.ordinal][-_CLEARED_MOST:]
+
+    def level_begin(self, ordinal: int) -> None:
+        """Let the present level begin at a place; what was before stays as noise."""
+        self.online.rebase(sum(place >= ordinal for place in self.taken))
+        self.level, self.cleared = ordinal, []
+
+    def as_json(self) -> dict[str, Any]:
+        """The state as the database keeps it, without what the rule and the metric say."""
+        return {
+            "version": VERSION,
+            "level": self.level,
+            "ordinals": _text(self.ordinals),
+            "values": _text(self.values),
+            "marks": _text(self.marks),
+            "doubt": asdict(self.doubt) if self.doubt else None,
+            "cleared": self.cleared,
+            "online": self.online.numbers(),
+            "kept": _text(self.online.kept),
+        }
+
+    @staticmethod
+    def places_of(fields: Mapping[str, Any]) -> list[int]:
+        """The ordinals of the window's points in what `as_json` wrote."""
+        found: list[int] = array("I", b64decode(fields["ordinals"])).tolist()
+        return found
+
+    @classmethod
+    def from_json(
+        cls, fields: Mapping[str, Any], *, persona: Persona, relevant: float, grain: float
+    ) -> Memory:
+        """The state that `as_json` wrote, under the rule that holds now."""
+        return cls(
+            LevelScreen.restore(
+                persona,
+                relevant=relevant,
+                grain=grain,
+                numbers=fields["online"],
+                kept=b64decode(fields["kept"]),
+            ),
+            fields["level"],
+            b64decode(fields["ordinals"]),
+            b64decode(fields["values"]),
+            b64decode(fields["marks"]),
+            Doubt(**fields["doubt"]) if fields["doubt"] else None,
+            fields["cleared"],
+        )
+
+
+def _text(numbers: bytes) -> str:
+    return b64encode(numbers).decode()
