@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from perfsite.core.errors import PerfsiteError
-from perfsite.demo.story import STEPS, Edit, Step, pushes
+from perfsite.demo.story import Edit, Step, pushes
 
 SEED = Path(__file__).with_name("seed")
 _FIRST = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
@@ -27,13 +27,13 @@ class Made:
     when: datetime
 
 
-def repository_make(path: Path) -> list[Made]:
+def repository_make(path: Path, steps: Sequence[Step]) -> list[Made]:
     """Make the repository at `path`, which is replaced, and return its commits, the oldest first."""
     shutil.rmtree(path, ignore_errors=True)
     _seed_copy(path)
     _git(path, "init", "--quiet", "--initial-branch", "main")
     made: list[Made] = []
-    for number, step in enumerate(STEPS):
+    for number, step in enumerate(steps):
         for edit in step.edits:
             _edit(path, edit)
         when = _FIRST + number * _APART

@@ -166,6 +166,10 @@ STEPS: tuple[Step, ...] = (
             Edit(TRANSFORMER, "def build():\n", 'def build():\n    """The encoder and one text."""\n'),
         ),
     ),
+)
+
+# with `--long`: a search and another machine
+MORE: tuple[Step, ...] = (
     # one push of three: which of them was it?
     Step(
         "Name the seed",

@@ -9,10 +9,10 @@ from typing import Any
 
 from benchmarks.metrics import Metric
 from perfsite.regressions.detection import Screening, Told, screen
-from perfsite.regressions.detection.many import screens_quiet
 from perfsite.regressions.detection.rule import relative_change
 from perfsite.regressions.detection.student import two_sided_p
 from perfsite.regressions.rules import Rule
+from perfsite.regressions.screening_gate import screens_settled
 from perfsite.regressions.screening_state import ONLINE_DETECTOR, TAKEN, Memory
 from perfsite.regressions.wording import Change
 
@@ -79,7 +79,7 @@ def memories_quiet(memories: Sequence[Memory]) -> set[int]:
     It spares most of them the whole contrast, which takes ten times as long.
     """
     settled = [one for one in memories if one.online.points > YOUNG and one.marks[-1] & TAKEN]
-    quiet = screens_quiet([one.online for one in settled])
+    quiet = screens_settled([one.online for one in settled])
     return {id(one) for one, is_quiet in zip(settled, quiet, strict=True) if is_quiet}
 
 
@@ -93,9 +93,9 @@ def exact_judge(
 def _young_judge(memory: Memory, metric: Metric, rule: Rule) -> Answer | None:
     if _is_quiet(memory, metric, rule):
         return None
-    return _screened(
-        memory.places, memory.numbers, memory.unstable, memory.level, memory.cleared, metric, rule
-    )
+    values = memory.numbers
+    places, unstable = memory.places[-len(values) :], memory.unstable[-len(values) :]
+    return _screened(places, values, unstable, memory.level, memory.cleared, metric, rule)
 
 
 def _is_quiet(memory: Memory, metric: Metric, rule: Rule) -> bool:
@@ -103,10 +103,10 @@ def _is_quiet(memory: Memory, metric: Metric, rule: Rule) -> bool:
 
     It spares nine of ten young series the whole rule, which takes twenty times as long.
     """
-    limits, marked = rule.parameters, memory.unstable
-    if True in marked:
+    limits, values = rule.parameters, memory.numbers
+    if True in memory.unstable[-len(values) :]:
         return False
-    values, places = memory.numbers, memory.places
+    places = memory.places[-len(values) :]
     level = next((i for i, place in enumerate(places) if place >= memory.level), 0)
     if len(values) - 1 - level < limits.min_points:
         return False
@@ -197,7 +197,8 @@ def _told_answer(told: Told, memory: Memory, metric: Metric, rule: Rule) -> Answ
 def _unstable_answer(memory: Memory) -> Answer:
     """The newest point was left out: it is shown beside the level and not judged."""
     values = memory.numbers
-    level = [value for value, mark in zip(values[:-1], memory.unstable, strict=False) if not mark]
+    marked = memory.unstable[-len(values) :]
+    level = [value for value, mark in zip(values[:-1], marked, strict=False) if not mark]
     before, after = median(level[-_LEVEL_POINTS:] or values), values[-1]
     change = Change(before, after, relative_change(before, after))
     return Answer("unknown", "unstable", change, 0.0, ONLINE_DETECTOR)

@@ -1,7 +1,7 @@
 """What the screen remembers of one series: constant in size, and nothing that the rows do not tell.
 
-Numbers are kept as base64 of their bytes: a push reads and writes the states of all its series, and as
-decimal text they took three times as long and twice the room (see the README).
+A push reads and writes the states of all its series: so numbers are kept as base64 of their bytes, and a
+state stays below the 2 kB from which on PostgreSQL puts a value into a table of its own.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from array import array
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import accumulate, pairwise
 from typing import Any
 
 from perfsite.regressions.detection import DETECTOR, Persona
@@ -19,10 +20,12 @@ from perfsite.regressions.screening_level import LevelScreen
 
 # name and version of the online screen: raise it when its answers or its state change, to have states rebuilt
 ONLINE_DETECTOR = "online/1"
-VERSION = f"{DETECTOR} {ONLINE_DETECTOR} state/1"
+VERSION = f"{DETECTOR} {ONLINE_DETECTOR} state/2"
 
-# points whose places and values are kept besides the online screen's own: a change is placed among fewer
+# points whose places are kept besides the online screen's own: a change is placed among fewer
 WINDOW = REACH + 16
+VALUES = 40  # of them whose values are kept: what a young level is judged by
+_WIDEST = 65535  # places from one point to the next
 UNSTABLE, TAKEN = 1, 2  # marks of a point; an unstable one is taken only among many
 _MARKED = (bytes([UNSTABLE]), bytes([UNSTABLE | TAKEN]))
 _CLEARED_MOST = 16  # refuted places that are remembered
@@ -41,14 +44,16 @@ class Doubt:
 class Memory:
     """The state of one timed series.
 
-    `level` is the ordinal where the present level began.  `ordinals`, `values` and `marks` hold the
-    newest `WINDOW` points in branch order, as bytes: unsigned of 4, floats of 8, one each.  `cleared`
-    are places where a comparison found no change.
+    `level` is the ordinal where the present level began, `newest` that of the newest point.  `gaps` and
+    `marks` hold the newest `WINDOW` points in branch order, as bytes: two each for the places since the
+    point before, one each; `values` the newest `VALUES`, floats of 8.  `cleared` are places where a
+    comparison found no change.
     """
 
     online: LevelScreen
     level: int = 0
-    ordinals: bytes = b""
+    newest: int = 0
+    gaps: bytes = b""
     values: bytes = b""
     marks: bytes = b""
     doubt: Doubt | None = None
@@ -78,18 +83,20 @@ class Memory:
             self.online.take_many(values)
 
     def _keep(self, ordinals: Sequence[int], values: Sequence[float], marks: bytes) -> None:
-        self.ordinals = (self.ordinals + array("I", ordinals).tobytes())[-4 * WINDOW :]
-        self.values = (self.values + array("d", values).tobytes())[-8 * WINDOW :]
+        gaps = [min(b - a, _WIDEST) for a, b in pairwise((self.newest, *ordinals))]
+        self.newest = ordinals[-1]
+        self.gaps = (self.gaps + array("H", gaps).tobytes())[-2 * WINDOW :]
+        self.values = (self.values + array("d", values).tobytes())[-8 * VALUES :]
         self.marks = (self.marks + marks)[-WINDOW:]
 
     @property
     def places(self) -> list[int]:
         """The ordinals of the window's points."""
-        return array("I", self.ordinals).tolist()
+        return _places(self.newest, self.gaps)
 
     @property
     def numbers(self) -> list[float]:
-        """Their values, in the metric's unit."""
+        """The values of the last of them, in the metric's unit."""
         return array("d", self.values).tolist()
 
     @property
@@ -128,7 +135,8 @@ class Memory:
         return {
             "version": VERSION,
             "level": self.level,
-            "ordinals": _text(self.ordinals),
+            "newest": self.newest,
+            "gaps": _text(self.gaps),
             "values": _text(self.values),
             "marks": _text(self.marks),
             "doubt": asdict(self.doubt) if self.doubt else None,
@@ -140,8 +148,7 @@ class Memory:
     @staticmethod
     def places_of(fields: Mapping[str, Any]) -> list[int]:
         """The ordinals of the window's points in what `as_json` wrote."""
-        found: list[int] = array("I", b64decode(fields["ordinals"])).tolist()
-        return found
+        return _places(fields["newest"], b64decode(fields["gaps"]))
 
     @classmethod
     def from_json(
@@ -157,12 +164,19 @@ class Memory:
                 kept=b64decode(fields["kept"]),
             ),
             fields["level"],
-            b64decode(fields["ordinals"]),
+            fields["newest"],
+            b64decode(fields["gaps"]),
             b64decode(fields["values"]),
             b64decode(fields["marks"]),
             Doubt(**fields["doubt"]) if fields["doubt"] else None,
             fields["cleared"],
         )
+
+
+def _places(newest: int, gaps: bytes) -> list[int]:
+    """The ordinals, in branch order; the first gap leads to a point that is forgotten."""
+    backwards = accumulate(array("H", gaps)[:0:-1], lambda place, gap: place - gap, initial=newest)
+    return list(backwards)[::-1] if gaps else []
 
 
 def _text(numbers: bytes) -> str:

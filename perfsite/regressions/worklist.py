@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from django.db.models import Exists, F, Max, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce
 
 from benchmarks.metrics import metric_get
-from perfsite.regressions.models import SeriesState, Suspicion, Verdict
+from perfsite.regressions.levels import level_starts
+from perfsite.regressions.models import SeriesState, Suspicion
 from perfsite.results.models import Measurement, Report
 from perfsite.results.selectors import metric_judged
 from perfsite.runs.models import Build, Job
@@ -180,10 +181,7 @@ def state_truth(*, series_id: int) -> tuple[int, int | None, int]:
         .first()
     )
     through, build_id = newest or (0, None)
-    changes = Verdict.objects.filter(
-        series_id=series_id, kind__in=("regressed", "improved"), build__ordinal__lte=through
-    )
-    start = changes.aggregate(last=Max("build__ordinal"))["last"] or 0
+    start = max((place for place in level_starts(series_id=series_id) if place <= through), default=0)
     return through, build_id, start
 
 

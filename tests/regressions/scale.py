@@ -211,7 +211,8 @@ def measure(label: str, ordinal: int, *, staged: bool = False, profiled: bool = 
         server = server_seconds() - server
     left = Report.objects.filter(screened_at=None).count()
     print(
-        f"{label:10} build {ordinal}: {wall:5.2f} s wall; processor {cpu:5.2f} s here, {server:5.2f} s server; "
+        f"{label:10} build {ordinal}: {wall:5.2f} s wall; "
+        f"processor {cpu:5.2f} s here, {server:5.2f} s server; "
         f"suspicions {Suspicion.objects.count() - doubts}, reports left {left}",
         flush=True,
     )

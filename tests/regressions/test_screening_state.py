@@ -113,7 +113,7 @@ def test_a_state_does_not_grow():
             memory.settle(changed=False, cleared=True)
             sizes.append(len(json.dumps(memory.as_json())))
     assert max(sizes) < min(sizes) + 60
-    assert max(sizes) < 4000
+    assert max(sizes) < 2000
 
 
 def test_a_push_reads_no_history(project, django_assert_max_num_queries):

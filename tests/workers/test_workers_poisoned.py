@@ -45,7 +45,7 @@ def test_one_poisoned_result_does_not_keep_the_station_from_claiming(
         thread = threading.Thread(target=station.run, args=(hello,))
         thread.start()
         try:
-            wait_until(lambda: told.failure is not None, 10)
+            wait_until(lambda: told.failure is not None, 60)
         finally:
             station.stop()
             thread.join(10)

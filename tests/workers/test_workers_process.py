@@ -116,7 +116,7 @@ def test_two_workers_on_one_device_are_refused(site: StandIn, worker: Worker) ->
     first = worker()
     ready(first)
     second = worker("--name", "other")
-    assert second.wait(10) == 3
+    assert second.wait(60) == 3
     assert second.stderr is not None
     assert f"held by the worker with process id {first.pid}" in second.stderr.read()
 
@@ -130,14 +130,14 @@ def test_a_refused_worker_ends_with_the_sites_sentence(
 ) -> None:
     site.refuse_hello = sentence
     process = worker(PERFSITE_TOKEN=token)
-    assert process.wait(10) == 3
+    assert process.wait(60) == 3
     assert process.stderr is not None
     assert words in process.stderr.read()
 
 
 def test_a_missing_token_is_said_before_anything_else(worker: Worker) -> None:
     process = worker(PERFSITE_TOKEN="")
-    assert process.wait(10) == 2
+    assert process.wait(60) == 2
     assert process.stderr is not None
     assert "PERFSITE_TOKEN" in process.stderr.read()
 

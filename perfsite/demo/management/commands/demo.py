@@ -19,6 +19,7 @@ from perfsite.core.errors import PerfsiteError
 from perfsite.demo.deliveries import push_deliver
 from perfsite.demo.outcome import Row, is_right, rows, standing
 from perfsite.demo.repository import Made, parts, repository_make
+from perfsite.demo.story import MORE, STEPS
 from perfsite.embedded.home import Home, home_open
 from perfsite.embedded.interrupt import StopRequestedError, stop_signals
 from perfsite.runs.models import Project
@@ -51,13 +52,19 @@ class Command(BaseCommand):
             help="end when done; status 0 only if exactly the planted regressions have incidents",
         )
 
+        parser.add_argument(
+            "--long",
+            action="store_true",
+            help="also a push of three commits, one of them guilty, and another machine under the same code",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until done (`--exit`) or until asked to stop."""
         # into a file or a pipe a terminal's default of 80 columns would cut the table
         console = Console() if sys.stdout.isatty() else Console(width=140)
         try:
             with stop_signals(), home_open(port=options["port"], say=console.log) as home:
-                right = self._demo(home, console)
+                right = self._demo(home, console, long=options["long"])
                 if not options["exit"]:
                     self._serve(home, console)
         except StopRequestedError:
@@ -69,12 +76,12 @@ class Command(BaseCommand):
             console.print("[red]the service did not find exactly what was planted[/red]")
             sys.exit(1)
 
-    def _demo(self, home: Home, console: Console) -> bool:
+    def _demo(self, home: Home, console: Console, *, long: bool) -> bool:
         if not home.workers:
             raise PerfsiteError("no worker joined, so nothing can be measured; the reason stands above")
         started = time.monotonic()
         repository = Path(settings.DATA) / "demo" / "pocket-models"
-        made = repository_make(repository)
+        made = repository_make(repository, (*STEPS, *MORE) if long else STEPS)
         project = Project.objects.filter(slug=_SLUG).first() or project_add(
             slug=_SLUG, name="Pocket models", repo=str(repository), owner_email="lead@example.org"
         )
