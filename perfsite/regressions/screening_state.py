@@ -19,7 +19,7 @@ from perfsite.regressions.detection.online import REACH
 from perfsite.regressions.screening_level import LevelScreen
 
 # name and version of the online screen: raise it when its answers or its state change, to have states rebuilt
-ONLINE_DETECTOR = "online/1"
+ONLINE_DETECTOR = "online/2"
 VERSION = f"{DETECTOR} {ONLINE_DETECTOR} state/2"
 
 # points whose places are kept besides the online screen's own: a change is placed among fewer

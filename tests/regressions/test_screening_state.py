@@ -73,7 +73,7 @@ def test_rebuilt_before_every_point_it_decides_the_same(project, ratio):
     pushes_screen(project, STORY, ratio=ratio)
     assert Suspicion.objects.count() >= 2
     detectors = {row.evidence["detector"] for row in Suspicion.objects.all()}
-    assert detectors == {"screen/1", "online/1"}
+    assert detectors == {"screen/1", "online/2"}
     other = project_make()
     pushes_screen(other, STORY, ratio=ratio, forget=True)
     assert decided(other) == decided(project)
@@ -194,7 +194,7 @@ def test_the_projects_rule_holds_and_is_written_down(project):
         "relevant": 0.03,
         "better": "lower",
     }
-    assert evidence["detector"] == "online/1"
+    assert evidence["detector"] == "online/2"
     assert evidence["relative_low"] < evidence["relative"] < evidence["relative_high"]
 
 
