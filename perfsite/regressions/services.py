@@ -71,7 +71,7 @@ def report_screen(*, report: Report) -> int:
 
 def _states_mend(points: Sequence[Point]) -> bool:
     """Set back the states that a force-push overtook; whether there were any."""
-    stale = worklist.places_stale(places={point.series_id: point.seen for point in points})
+    stale = {point.series_id for point in points if point.is_overtaken}
     passed = {point.series_id: point.seen for point in points if not point.is_ahead}
     if passed:
         stale |= worklist.places_lost(places=passed)

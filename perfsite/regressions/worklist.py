@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 
 from benchmarks.metrics import metric_get
 from perfsite.regressions.levels import level_starts
 from perfsite.regressions.models import SeriesState, Suspicion
-from perfsite.results.models import Measurement, Report
-from perfsite.results.selectors import metric_judged
+from perfsite.results.metrics import metric_is_judged
+from perfsite.results.models import Measurement, Report, Series
 from perfsite.runs.models import Build, Job
 from perfsite.runs.states import JOB_ENDED
 
@@ -33,8 +33,9 @@ class Place(NamedTuple):
 class Point(NamedTuple):
     """A measurement as the screen reads it: no model row, of which a push would make ten thousands.
 
-    `seen` is how far its series was screened when it was read; `is_held` tells of an open suspicion
-    then, `is_preceded` of a point that belongs between.
+    `seen` is how far its series was screened when it was read; `is_overtaken` tells that a force-push
+    took the build of that place away, `is_held` of an open suspicion, `is_preceded` of a point that
+    belongs between.
     """
 
     series_id: int
@@ -44,6 +45,7 @@ class Point(NamedTuple):
     unstable: bool
     n: int
     seen: Place
+    is_overtaken: bool
     is_held: bool
     is_preceded: bool
 
@@ -55,30 +57,45 @@ class Point(NamedTuple):
 
 def points_judged(*, job_id: int) -> list[Point]:
     """The points a job brought that can be judged: a direction, and samples enough.  One query."""
-    through = Coalesce("series__screen_state__screened_through", 0)
+    own = OuterRef("series_id")
+    state = SeriesState.objects.filter(series_id=own)
     between = Measurement.objects.filter(
-        series_id=OuterRef("series_id"), ordinal__gt=OuterRef("through"), ordinal__lt=OuterRef("ordinal")
+        series_id=own, ordinal__gt=OuterRef("through"), ordinal__lt=OuterRef("ordinal")
     )
-    doubts = Suspicion.objects.filter(series_id=OuterRef("series_id"), state="open")
+    doubts = Suspicion.objects.filter(series_id=own, state="open")
+    # looked up point by point: where it joins, PostgreSQL reads all series of all projects
     rows = (
-        Measurement.objects.filter(metric_judged("series__metric"), job_id=job_id)
-        .annotate(through=through, is_held=Exists(doubts), is_preceded=Exists(between))
+        Measurement.objects.filter(job_id=job_id)
+        .annotate(
+            metric=Subquery(Series.objects.filter(pk=own).values("metric")),
+            through=Coalesce(Subquery(state.values("screened_through")), 0),
+            seen_build=Subquery(state.values("build_id")),
+            seen_ordinal=Subquery(state.values("build__ordinal")),
+            is_held=Exists(doubts),
+            is_preceded=Exists(between),
+        )
         .order_by("series_id")
         .values_list(
             "series_id",
-            "series__metric",
+            "metric",
             "ordinal",
             "value",
             "unstable",
             "n",
             "through",
-            "series__screen_state__build_id",
+            "seen_build",
+            "seen_ordinal",
             "is_held",
             "is_preceded",
         )
     )
-    found = [Point(*row[:6], Place(row[6], row[7]), *row[8:]) for row in rows]
-    return _samples_checked([point for point in found if point.n >= metric_get(point.metric).samples])
+    # a build that is gone has no ordinal
+    found = (Point(*row[:6], Place(row[6], row[7]), row[6] != (row[8] or 0), *row[9:]) for row in rows)
+    return _samples_checked([p for p in found if metric_is_judged(p.metric) and _is_enough(p.metric, p.n)])
+
+
+def _is_enough(metric: str, n: int) -> bool:
+    return n >= metric_get(metric).samples
 
 
 def _samples_checked(points: list[Point]) -> list[Point]:
@@ -106,17 +123,6 @@ def states_lock(*, series_ids: Iterable[int]) -> dict[int, SeriesState]:
     return found
 
 
-def places_stale(*, places: Mapping[int, Place]) -> set[int]:
-    """The series whose newest screened point a force-push took away or gave to another build."""
-    builds = {place.build_id for place in places.values() if place.build_id}
-    ordinals = dict(Build.objects.filter(pk__in=builds).values_list("pk", "ordinal"))
-    return {
-        key
-        for key, place in places.items()
-        if place.through and (place.build_id is None or ordinals.get(place.build_id) != place.through)
-    }
-
-
 def places_lost(*, places: Mapping[int, Place]) -> set[int]:
     """The series whose newest screened point is no longer there, though its build may be."""
     rows = Measurement.objects.filter(
@@ -132,7 +138,7 @@ def series_preceded(*, series_ids: Collection[int], before: int) -> set[int]:
     rows = Measurement.objects.filter(
         series_id__in=series_ids, ordinal__gt=through, ordinal__lt=before
     ).values_list("series_id", "n", "series__metric")
-    return {key for key, n, metric in rows if n >= metric_get(metric).samples}
+    return {key for key, n, metric in rows if _is_enough(metric, n)}
 
 
 def build_waits(*, build: Build, device_class: str, model: str, kind: str, behind: int) -> bool:
