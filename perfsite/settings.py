@@ -136,6 +136,9 @@ REPORT_MAX_BYTES = environ.env_int("PERFSITE_REPORT_MAX_BYTES", default=64 * 2**
 ARTIFACT_MAX_BYTES = environ.env_int("PERFSITE_ARTIFACT_MAX_BYTES", default=4 * 2**30)
 DATA_UPLOAD_MAX_MEMORY_SIZE = WEBHOOK_MAX_BYTES
 
+# networks that are not public and that channels, forges and artifacts may be called in all the same
+OUTBOUND_NETWORKS = environ.env_networks("PERFSITE_OUTBOUND_NETWORKS")
+
 HEARTBEAT_SECONDS = environ.env_int("PERFSITE_HEARTBEAT_SECONDS", default=5)
 LEASE_SECONDS = environ.env_int("PERFSITE_LEASE_SECONDS", default=60)
 SWEEP_SECONDS = environ.env_int("PERFSITE_SWEEP_SECONDS", default=10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import sys
 import tempfile
@@ -47,6 +48,20 @@ def env_list(name: str, *, default: list[str]) -> list[str]:
     """The variable as a list, separated by commas."""
     text = os.environ.get(name)
     return default if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def env_networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """The variable as networks in CIDR notation, separated by commas; none when it is not set.
+
+    Raises:
+        ImproperlyConfigured: a part is no network.
+    """
+    try:
+        return [ipaddress.ip_network(part) for part in env_list(name, default=[])]
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name}: {error}; write networks as 10.1.0.0/16, separated by commas"
+        ) from None
 
 
 def data_folder() -> Path:
