@@ -9,8 +9,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from perfsite.core.errors import PerfsiteError
-from perfsite.regressions.bisection_state import measure_job
-from perfsite.regressions.day_budget import day_spent
+from perfsite.regressions.bisection.state import measure_job
+from perfsite.regressions.confirmation.day_budget import day_spent
 from perfsite.regressions.events import event_append, fact_note, incident_locked
 from perfsite.regressions.guard import guarded
 from perfsite.regressions.models import Incident, Regression, Suspicion

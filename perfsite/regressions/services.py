@@ -8,12 +8,12 @@ from functools import partial
 from django.db import transaction
 from django.utils import timezone
 
-from perfsite.regressions import worklist
-from perfsite.regressions.confirmation import suspicions_order, suspicions_settle
+from perfsite.regressions.confirmation.order import suspicions_order, suspicions_settle
 from perfsite.regressions.guard import guarded
-from perfsite.regressions.rules import rule_of
-from perfsite.regressions.screening_part import late_forget, part_screen
-from perfsite.regressions.worklist import Place, Point
+from perfsite.regressions.screening import worklist
+from perfsite.regressions.screening.part import late_forget, part_screen
+from perfsite.regressions.screening.rule import rule_of
+from perfsite.regressions.screening.worklist import Place, Point
 from perfsite.results.models import Report
 
 # series of one transaction: a tenth of a second, in which SQLite lets nobody else write

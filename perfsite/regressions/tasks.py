@@ -8,8 +8,8 @@ from celery import shared_task
 
 from perfsite.regressions.bisection import bisections_step
 from perfsite.regressions.causes import causes_find
+from perfsite.regressions.grading.self_tests import self_tests_order, self_tests_settle
 from perfsite.regressions.profiles import profiles_order
-from perfsite.regressions.self_tests import self_tests_order, self_tests_settle
 from perfsite.regressions.services import reports_screen
 
 

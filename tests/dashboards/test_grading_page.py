@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from perfsite.regressions.grading_rules import rule_change, rule_now
+from perfsite.regressions.grading.rules import rule_change, rule_now
 from perfsite.regressions.models import RuleChange, SelfTest
 from tests.dashboards.conftest import GOOD_S, measured
 from tests.dashboards.markup import Page

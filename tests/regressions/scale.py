@@ -30,9 +30,10 @@ django.setup()
 from django.db import connection  # noqa: E402 - needs the settings
 
 from benchmarks.cases import Case  # noqa: E402
-from perfsite.regressions import screening_part, screening_turn, services, worklist  # noqa: E402
+from perfsite.regressions import services  # noqa: E402
 from perfsite.regressions.models import SeriesState, Suspicion  # noqa: E402
-from perfsite.regressions.screening_state import Memory  # noqa: E402
+from perfsite.regressions.screening import part, turn, worklist  # noqa: E402
+from perfsite.regressions.screening.state import Memory  # noqa: E402
 from perfsite.results.models import Environment, Report, Series  # noqa: E402
 from perfsite.runs.models import Attempt, Build, Job, Run  # noqa: E402
 from tests import factories  # noqa: E402
@@ -167,15 +168,15 @@ def stages_watch(stages: Stages, stack: ExitStack) -> None:
         (worklist, "points_judged", "read points and places"),
         (worklist, "states_lock", "read and lock states"),
         (Memory, "from_json", "unpack states"),
-        (screening_turn, "_turn_take", "take points"),
-        (screening_turn, "memories_quiet", "judge all together"),
-        (screening_turn, "timed_judge", "judge one by one"),
+        (turn, "_turn_take", "take points"),
+        (turn, "memories_quiet", "judge all together"),
+        (turn, "timed_judge", "judge one by one"),
         (Memory, "as_json", "pack states"),
-        (screening_part, "_suspicions_open", "open suspicions"),
+        (part, "_suspicions_open", "open suspicions"),
         (worklist, "build_waits", "look for earlier builds"),
         (services, "_states_mend", "look for force-pushes"),
-        (screening_part, "states_save", "write states"),
-        (screening_part, "_verdicts_write", "write verdicts"),
+        (part, "states_save", "write states"),
+        (part, "_verdicts_write", "write verdicts"),
         (services, "suspicions_order", "order comparisons"),
         (services, "suspicions_settle", "settle comparisons"),
     ):

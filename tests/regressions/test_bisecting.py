@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.metrics import metric_get
 from benchmarks.sequential import Budget, SequentialTest, Suspected
-from perfsite.regressions.bisecting import (
+from perfsite.regressions.bisection.search import (
     RATE,
     Answer,
     Ask,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from perfsite.regressions import bisection_order
 from perfsite.regressions.bisection import bisections_step
+from perfsite.regressions.bisection import order as bisection_order
 from perfsite.regressions.models import Bisection, BisectionStep, Incident
 from perfsite.regressions.selectors import accusation_of, build_is_settled
 from perfsite.runs.models import Build, Job

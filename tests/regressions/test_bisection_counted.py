@@ -3,7 +3,7 @@
 import pytest
 
 from perfsite.regressions.bisection import bisections_step
-from perfsite.regressions.bisection_state import BACKFILL_MOST
+from perfsite.regressions.bisection.state import BACKFILL_MOST
 from perfsite.regressions.models import Bisection, Incident, Verdict
 from perfsite.regressions.selectors import build_is_settled
 from perfsite.regressions.services import reports_screen

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from perfsite.regressions.confirmation import suspicions_order
-from perfsite.regressions.day_budget import day_spent, minutes_spent
+from perfsite.regressions.confirmation.day_budget import day_spent, minutes_spent
+from perfsite.regressions.confirmation.order import suspicions_order
 from perfsite.regressions.models import Incident, Suspicion, Verdict
 from perfsite.regressions.services import reports_screen
 from perfsite.runs.models import Attempt, Job

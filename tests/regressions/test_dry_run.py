@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from benchmarks.metrics import metric_get
 from perfsite.core.errors import PerfsiteError
-from perfsite.regressions.dry_run import dry_run
-from perfsite.regressions.grading_doubt import doubts_differ
-from perfsite.regressions.grading_replay import History, Policy, Record, histories_replay, history_replay
-from perfsite.regressions.grading_rules import DEFAULTS
+from perfsite.regressions.grading.doubt import doubts_differ
+from perfsite.regressions.grading.dry_run import dry_run
+from perfsite.regressions.grading.replay import History, Policy, Record, histories_replay, history_replay
+from perfsite.regressions.grading.rules import DEFAULTS
 from perfsite.regressions.models import Incident, RuleChange, SeriesState, Suspicion, Verdict
 from perfsite.regressions.services import reports_screen
 from perfsite.runs.models import Job

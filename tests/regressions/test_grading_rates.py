@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import binomtest
 
 from benchmarks.metrics import METRICS
-from perfsite.regressions.grading_rates import kind_of, rate_of
+from perfsite.regressions.grading.rates import kind_of, rate_of
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from perfsite.regressions.detection import EAGER
-from perfsite.regressions.screening_gate import screens_settled
-from perfsite.regressions.screening_level import LevelScreen
+from perfsite.regressions.screening.gate import screens_settled
+from perfsite.regressions.screening.level import LevelScreen
 from tests.regressions.detection_loom import series_generate
 from tests.regressions.detection_quarry import series_generate as series_cut
 

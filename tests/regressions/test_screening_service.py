@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
-from perfsite.regressions import services, settling
+from perfsite.regressions import services
+from perfsite.regressions.confirmation import settling
 from perfsite.regressions.models import Incident, Regression, SeriesState, Suspicion, Verdict
 from perfsite.regressions.services import report_screen, reports_screen
 from perfsite.results.models import Report

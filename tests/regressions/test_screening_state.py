@@ -11,9 +11,9 @@ from django.test.utils import CaptureQueriesContext
 
 from perfsite.regressions.detection import EAGER
 from perfsite.regressions.models import RuleChange, SeriesState, Suspicion, Verdict
-from perfsite.regressions.rules import Rule, rule_of
-from perfsite.regressions.screening_level import LevelScreen
-from perfsite.regressions.screening_state import Doubt, Memory
+from perfsite.regressions.screening.level import LevelScreen
+from perfsite.regressions.screening.rule import Rule, rule_of
+from perfsite.regressions.screening.state import Doubt, Memory
 from perfsite.regressions.services import reports_screen
 from perfsite.results.models import Measurement, Report
 from perfsite.runs.models import Build, Job

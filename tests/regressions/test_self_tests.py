@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from perfsite.regressions.models import Incident, SelfTest, Suspicion, Verdict
-from perfsite.regressions.selectors import build_is_settled
-from perfsite.regressions.self_tests import (
+from perfsite.regressions.grading.self_tests import (
     NIGHTS,
     PURPOSE,
     night_start,
     self_tests_order,
     self_tests_settle,
 )
+from perfsite.regressions.models import Incident, SelfTest, Suspicion, Verdict
+from perfsite.regressions.selectors import build_is_settled
 from perfsite.regressions.services import reports_screen
 from perfsite.regressions.tasks import grade
 from perfsite.runs.models import Job, Project, Worker

@@ -8,11 +8,11 @@ from typing import Any
 
 from benchmarks.metrics import METRICS
 from perfsite.dashboards.formatting import metric_title
-from perfsite.regressions.dry_run import DryRun, Side, Told
-from perfsite.regressions.grading import Figures, Grading
-from perfsite.regressions.grading_doubt import OUTCOMES
-from perfsite.regressions.grading_rules import BOUNDS, DEFAULTS, rule_newest
-from perfsite.regressions.grading_words import (
+from perfsite.regressions.grading.doubt import OUTCOMES
+from perfsite.regressions.grading.dry_run import DryRun, Side, Told
+from perfsite.regressions.grading.figures import Figures, Grading
+from perfsite.regressions.grading.rules import BOUNDS, DEFAULTS, rule_newest
+from perfsite.regressions.grading.words import (
     alarms_sentence,
     command_words,
     per_thousand_words,

@@ -23,10 +23,10 @@ from perfsite.dashboards.selectors.grading import (
     trial_shown,
 )
 from perfsite.dashboards.views.reading import page
-from perfsite.regressions.dry_run import PAGE_POINTS, dry_run
-from perfsite.regressions.grading import grading_read
-from perfsite.regressions.grading_rules import BOUNDS, rule_change, rule_now, rule_with
-from perfsite.regressions.grading_words import rule_words
+from perfsite.regressions.grading.dry_run import PAGE_POINTS, dry_run
+from perfsite.regressions.grading.figures import grading_read
+from perfsite.regressions.grading.rules import BOUNDS, rule_change, rule_now, rule_with
+from perfsite.regressions.grading.words import rule_words
 from perfsite.runs.models import Project
 
 _RELEVANT = "relevant."

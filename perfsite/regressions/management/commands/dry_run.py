@@ -7,9 +7,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from perfsite.core.errors import PerfsiteError
-from perfsite.regressions.dry_run import EVERY_POINT, DryRun, Side, Told, dry_run
-from perfsite.regressions.grading_rules import rule_with
-from perfsite.regressions.grading_words import rule_words, side_words, told_words
+from perfsite.regressions.grading.dry_run import EVERY_POINT, DryRun, Side, Told, dry_run
+from perfsite.regressions.grading.rules import rule_with
+from perfsite.regressions.grading.words import rule_words, side_words, told_words
 from perfsite.regressions.management.commands.grade import project_named
 
 _SHOWN = 20

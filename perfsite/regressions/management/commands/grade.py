@@ -7,9 +7,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from perfsite.regressions.grading import Figures, grading_read
-from perfsite.regressions.grading_rules import rule_now
-from perfsite.regressions.grading_words import (
+from perfsite.regressions.grading.figures import Figures, grading_read
+from perfsite.regressions.grading.rules import rule_now
+from perfsite.regressions.grading.words import (
     alarms_sentence,
     per_thousand_words,
     precision_sentence,

@@ -16,7 +16,7 @@ from typing import Any
 
 from perfsite.regressions.detection import DETECTOR, Persona
 from perfsite.regressions.detection.online import REACH
-from perfsite.regressions.screening_level import LevelScreen
+from perfsite.regressions.screening.level import LevelScreen
 
 # name and version of the online screen: raise it when its answers or its state change, to have states rebuilt
 ONLINE_DETECTOR = "online/2"

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from benchmarks.metrics import Metric
 from perfsite.regressions.models import Suspicion, Verdict
-from perfsite.regressions.rules import Rule
-from perfsite.regressions.screening_level import LevelScreen
-from perfsite.regressions.screening_state import Doubt, Memory
+from perfsite.regressions.screening.level import LevelScreen
+from perfsite.regressions.screening.rule import Rule
+from perfsite.regressions.screening.state import Doubt, Memory
 from perfsite.results.models import Measurement
 
 # what is older has left the state long ago, and a rebuild must not grow with the history

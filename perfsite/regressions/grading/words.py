@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from perfsite.regressions.grading_doubt import OUTCOMES, Doubt
-from perfsite.regressions.grading_rates import Rate
+from perfsite.regressions.grading.doubt import OUTCOMES, Doubt
+from perfsite.regressions.grading.rates import Rate
 
 
 def share_words(rate: Rate) -> str:

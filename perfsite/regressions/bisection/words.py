@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from perfsite.regressions.bisecting import Reason
+from perfsite.regressions.bisection.search import Reason
 from perfsite.regressions.wording import Change, change_words
 
 _WHY: dict[Reason, str] = {

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count
 
-from perfsite.regressions.grading_rates import Kind, Rate, kind_of, rate_of
+from perfsite.regressions.grading.rates import Kind, Rate, kind_of, rate_of
 from perfsite.regressions.models import Incident, Regression, SelfTest, Suspicion, Verdict
 from perfsite.regressions.selectors import change_rank
 from perfsite.results.models import Measurement

@@ -21,8 +21,8 @@ from benchmarks.cases import Case
 from benchmarks.metrics import metric_get
 from benchmarks.report import Comparison
 from benchmarks.sequential import Suspected
-from perfsite.regressions.grading_budget import minutes_for_tests, pair_costs
-from perfsite.regressions.grading_rules import rule_now
+from perfsite.regressions.grading.budget import minutes_for_tests, pair_costs
+from perfsite.regressions.grading.rules import rule_now
 from perfsite.regressions.guard import guarded
 from perfsite.regressions.models import SelfTest
 from perfsite.regressions.selectors import change_rank

@@ -15,13 +15,13 @@ from django.utils import timezone
 from benchmarks.cases import Case
 from benchmarks.sequential import Suspected
 from perfsite.core.errors import PerfsiteError
-from perfsite.regressions import worklist
-from perfsite.regressions.day_budget import day_spent, minutes_allowed
-from perfsite.regressions.grading_rules import DEFAULTS, rule_now
+from perfsite.regressions.confirmation.day_budget import day_spent, minutes_allowed
+from perfsite.regressions.confirmation.settling import comparison_of, settle_unknown, suspicion_settle
+from perfsite.regressions.grading.rules import DEFAULTS, rule_now
 from perfsite.regressions.guard import guarded
 from perfsite.regressions.models import Suspicion
+from perfsite.regressions.screening import worklist
 from perfsite.regressions.selectors import change_rank
-from perfsite.regressions.settling import comparison_of, settle_unknown, suspicion_settle
 from perfsite.results.models import Report
 from perfsite.runs.cases import case_find, cases_of
 from perfsite.runs.models import Build, Job

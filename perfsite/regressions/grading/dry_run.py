@@ -8,10 +8,10 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
 
-from perfsite.regressions.grading_budget import PairCosts, pair_costs
-from perfsite.regressions.grading_doubt import Doubt, doubts_differ
-from perfsite.regressions.grading_replay import History, Policy, Record, histories_replay
-from perfsite.regressions.grading_rules import rule_checked, rule_now
+from perfsite.regressions.grading.budget import PairCosts, pair_costs
+from perfsite.regressions.grading.doubt import Doubt, doubts_differ
+from perfsite.regressions.grading.replay import History, Policy, Record, histories_replay
+from perfsite.regressions.grading.rules import rule_checked, rule_now
 from perfsite.regressions.models import Incident, Regression, Suspicion, Verdict
 from perfsite.results.metrics import metric_row
 from perfsite.results.models import Measurement, Series

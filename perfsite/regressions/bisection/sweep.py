@@ -16,10 +16,10 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
-from perfsite.regressions.bisecting import Answer, Ask, Found
-from perfsite.regressions.bisection_end import search_end, search_found, search_stop
-from perfsite.regressions.bisection_order import backfill_ask, pairs_ask, reason_to_stop
-from perfsite.regressions.bisection_state import Searched, known_to_fail, searched, step_learnt
+from perfsite.regressions.bisection.end import search_end, search_found, search_stop
+from perfsite.regressions.bisection.order import backfill_ask, pairs_ask, reason_to_stop
+from perfsite.regressions.bisection.search import Answer, Ask, Found
+from perfsite.regressions.bisection.state import Searched, known_to_fail, searched, step_learnt
 from perfsite.regressions.events import event_append, incident_locked
 from perfsite.regressions.guard import guarded
 from perfsite.regressions.models import Bisection, BisectionStep, Incident

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from benchmarks.metrics import Metric, metric_get
 from benchmarks.report import Comparison
-from perfsite.regressions.bisecting import RATE, Answer, Search, answer_of, answers_most
+from perfsite.regressions.bisection.search import RATE, Answer, Search, answer_of, answers_most
 from perfsite.regressions.models import Bisection, BisectionStep, Regression
 from perfsite.regressions.selectors import EXCLUDED
 from perfsite.results.models import Measurement, Report, Series

@@ -11,9 +11,9 @@ from benchmarks.metrics import Metric
 from perfsite.regressions.detection import Screening, Told, screen
 from perfsite.regressions.detection.rule import relative_change
 from perfsite.regressions.detection.student import two_sided_p
-from perfsite.regressions.rules import Rule
-from perfsite.regressions.screening_gate import screens_settled
-from perfsite.regressions.screening_state import ONLINE_DETECTOR, TAKEN, Memory
+from perfsite.regressions.screening.gate import screens_settled
+from perfsite.regressions.screening.rule import Rule
+from perfsite.regressions.screening.state import ONLINE_DETECTOR, TAKEN, Memory
 from perfsite.regressions.wording import Change
 
 # earlier points of a level from which on the online screen judges it.  It needs several to know the

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.metrics import Metric
-from perfsite.regressions import worklist
 from perfsite.regressions.models import SeriesState
-from perfsite.regressions.rules import Rule
-from perfsite.regressions.screening_answer import Answer, exact_judge, memories_quiet, timed_judge
-from perfsite.regressions.screening_rebuild import Outcome, Past, memory_rebuild, outcomes_read, pasts_read
-from perfsite.regressions.screening_state import VERSION, Memory
-from perfsite.regressions.worklist import Point
+from perfsite.regressions.screening import worklist
+from perfsite.regressions.screening.answer import Answer, exact_judge, memories_quiet, timed_judge
+from perfsite.regressions.screening.rebuild import Outcome, Past, memory_rebuild, outcomes_read, pasts_read
+from perfsite.regressions.screening.rule import Rule
+from perfsite.regressions.screening.state import VERSION, Memory
+from perfsite.regressions.screening.worklist import Point
 
 
 @dataclass

@@ -6,14 +6,14 @@ from django.utils import timezone
 
 from benchmarks.sequential import Suspected
 from perfsite.core.errors import PerfsiteError
-from perfsite.regressions.bisecting import Ask, pairs_enough
-from perfsite.regressions.bisection_state import (
+from perfsite.regressions.bisection.search import Ask, pairs_enough
+from perfsite.regressions.bisection.state import (
     BACKFILL_MOST,
     Searched,
     known_to_fail,
     measure_job,
 )
-from perfsite.regressions.day_budget import minutes_spent
+from perfsite.regressions.confirmation.day_budget import minutes_spent
 from perfsite.regressions.models import BisectionStep
 from perfsite.regressions.selectors import case_of, incident_is_open
 from perfsite.runs.backfill import Wish, backfill_order

@@ -17,7 +17,7 @@ from perfsite.regressions.detection.noise import Values
 from perfsite.regressions.detection.online import REACH
 from perfsite.regressions.detection.personas import NEARLY
 from perfsite.regressions.detection.wobble import LONGEST
-from perfsite.regressions.screening_level import LevelScreen
+from perfsite.regressions.screening.level import LevelScreen
 
 _CLOSE = 1.0 - 1e-9  # two ways to compute an exponential differ in their last bit
 _WORTH = 4  # with fewer alike it is quicker to ask them

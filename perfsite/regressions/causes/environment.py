@@ -19,12 +19,12 @@ from django.db import transaction
 from benchmarks.metrics import metric_get
 from perfsite.regressions.attribution import Attributed, Evidence, attribute
 from perfsite.regressions.attribution.words import bits_words
+from perfsite.regressions.causes.witnesses import AFTER_POINTS, evidence_gather
 from perfsite.regressions.changes import data_digest, incident_join, subject_of, verdict_append
 from perfsite.regressions.events import event_append, fact_note, incident_locked
 from perfsite.regressions.guard import guarded
 from perfsite.regressions.levels import level_rebase, level_starts
 from perfsite.regressions.models import Attribution, Incident, Regression, Verdict
-from perfsite.regressions.witnesses import AFTER_POINTS, evidence_gather
 from perfsite.regressions.wording import Change, change_words, environment_sentence, moved_sentence
 from perfsite.results.models import Measurement
 from perfsite.runs.models import Project

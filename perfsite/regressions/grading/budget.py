@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
 
-from perfsite.regressions.day_budget import minutes_allowed, minutes_spent
+from perfsite.regressions.confirmation.day_budget import minutes_allowed, minutes_spent
 from perfsite.results.models import Report
 from perfsite.runs.models import Job, Project
 

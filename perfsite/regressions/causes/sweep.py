@@ -13,13 +13,13 @@ from django.db.models import Q
 
 from perfsite.regressions.answers import answers_judge
 from perfsite.regressions.attribution import METHOD, Attributed, attribute
-from perfsite.regressions.closing import incidents_close
-from perfsite.regressions.environment import environment_told, environments_settle
+from perfsite.regressions.causes.closing import incidents_close
+from perfsite.regressions.causes.environment import environment_told, environments_settle
+from perfsite.regressions.causes.refuting import comparisons_reread
+from perfsite.regressions.causes.witnesses import evidence_gather
 from perfsite.regressions.guard import guarded
 from perfsite.regressions.levels import CHANGES
 from perfsite.regressions.models import Attribution, Regression, Verdict
-from perfsite.regressions.refuting import comparisons_reread
-from perfsite.regressions.witnesses import evidence_gather
 
 # what a verdict needs to be attributed: pairs, or a count
 _STAGES = ("confirmation", "screen")

@@ -8,9 +8,9 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from perfsite.regressions.bisecting import Found, Range
-from perfsite.regressions.bisection_state import Searched
-from perfsite.regressions.bisection_words import (
+from perfsite.regressions.bisection.search import Found, Range
+from perfsite.regressions.bisection.state import Searched
+from perfsite.regressions.bisection.words import (
     Commit,
     found_sentence,
     range_sentence,

@@ -8,15 +8,15 @@ from typing import Any
 from django.db import transaction
 
 from benchmarks.metrics import metric_get
-from perfsite.regressions import worklist
 from perfsite.regressions.changes import data_digest, subject_of, verdict_record
 from perfsite.regressions.models import SeriesState, Suspicion, Verdict
-from perfsite.regressions.rules import Rule
-from perfsite.regressions.screening_save import states_save
-from perfsite.regressions.screening_state import ONLINE_DETECTOR, VERSION, Doubt, Memory
-from perfsite.regressions.screening_turn import Turn, memories_read, turns_judge
+from perfsite.regressions.screening import worklist
+from perfsite.regressions.screening.rule import Rule
+from perfsite.regressions.screening.save import states_save
+from perfsite.regressions.screening.state import ONLINE_DETECTOR, VERSION, Doubt, Memory
+from perfsite.regressions.screening.turn import Turn, memories_read, turns_judge
+from perfsite.regressions.screening.worklist import Point
 from perfsite.regressions.wording import Change, exact_sentence, screen_reason, unknown_sentence
-from perfsite.regressions.worklist import Point
 from perfsite.results.models import Series
 from perfsite.runs.models import Build, Job
 

@@ -1,0 +1,1 @@
+"""From suspicions to verdicts: one comparison for all of a build, within what a day may cost."""

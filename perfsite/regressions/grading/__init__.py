@@ -1,0 +1,1 @@
+"""The service grades itself: false alarms, precision, the rule's parameters, dry runs."""
