@@ -32,6 +32,7 @@ urlpatterns = [
     path("projects/<slug:slug>/incidents/<int:pk>/", incidents.incident, name="incident"),
     path("projects/<slug:slug>/incidents/<int:pk>/triage/", incidents.triage, name="incident-triage"),
     path("projects/<slug:slug>/incidents/<int:pk>/measure/", backfill.range_measure, name="range-measure"),
+    path("projects/<slug:slug>/incidents/<int:pk>/recheck/", incidents.recheck, name="incident-recheck"),
     path("projects/<slug:slug>/grading/", grading.grading, name="grading"),
     path("projects/<slug:slug>/grading/apply/", grading.rule_apply, name="rule-apply"),
     path("incidents/", incidents.incidents, name="incidents"),

@@ -98,8 +98,13 @@ def incident_join(*, incident: Incident, verdict: Verdict) -> None:
         build_id=verdict.build_id,
         defaults={"incident": incident, "verdict": verdict},
     )
-    if is_new:
-        transaction.on_commit(partial(incident_changed.send_robust, sender=Incident, incident_id=incident.pk))
+    if not is_new:
+        return
+    if incident.told_at is not None:  # nobody is told twice; the page says what came later
+        event_append(
+            incident=incident, code="joined", sentence=f"Joined after it was told: {verdict.sentence}"
+        )
+    transaction.on_commit(partial(incident_changed.send_robust, sender=Incident, incident_id=incident.pk))
 
 
 def _accuse(incident: Incident, verdict: Verdict) -> None:

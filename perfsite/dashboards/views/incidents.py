@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from perfsite.core.errors import PerfsiteError
 from perfsite.dashboards.selectors.access import incident_get, project_get, projects_readable
 from perfsite.dashboards.selectors.attribution import attribution_shown
 from perfsite.dashboards.selectors.bisection import accusation_shown, bisection_shown
@@ -23,6 +24,7 @@ from perfsite.dashboards.selectors.incidents import (
 )
 from perfsite.dashboards.selectors.layers import layers_shown
 from perfsite.dashboards.views.reading import page, page_of
+from perfsite.regressions.causes.recheck import incident_recheck
 from perfsite.regressions.models import Incident, Regression
 from perfsite.regressions.selectors import Accusation, case_of
 from perfsite.regressions.triage import TRIAGE_STATES, incident_triage
@@ -90,6 +92,23 @@ def _reproduce(found: Incident, worst: Regression, accused: Accusation) -> list[
     if job is None or case is None:
         return []
     return reproduce_lines(job.spec, sha=accused.build.sha, repo=found.project.repo, cases=[case])
+
+
+@require_POST
+@login_required
+@page
+def recheck(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """Compare the accused build with the good one again."""
+    found = incident_get(request=request, slug=slug, pk=pk)
+    try:
+        incident_recheck(incident=found, actor=request.user.get_username())
+    except PerfsiteError as error:
+        messages.error(request, f"Not queued: {error}.")
+    else:
+        messages.info(
+            request, "Queued: both builds are compared once more; the outcome becomes an event here."
+        )
+    return redirect("incident", slug, pk)
 
 
 @require_POST

@@ -10,6 +10,8 @@ from django.db.models import Exists, OuterRef
 
 from benchmarks.cases import Case
 from benchmarks.report import Comparison
+from perfsite.regressions.causes.recheck import PURPOSE as RECHECK
+from perfsite.regressions.causes.recheck import SHARE
 from perfsite.regressions.changes import data_digest, verdict_append
 from perfsite.regressions.events import incident_locked
 from perfsite.regressions.guard import guarded
@@ -69,19 +71,17 @@ def _is_about(job: Job, series: Series) -> bool:
 
 @transaction.atomic
 def _refute(regression: Regression, job: Job) -> bool:
-    """Append `same` when a later comparison of at least as many pairs says so; once for a comparison.
+    """Append `same` when a later comparison refutes it; once for a comparison.
 
-    Fewer pairs than the verdict has do not refute it, and a base that is not older says nothing about it.
+    A base that is not older says nothing about it.
     """
     series, build, first = regression.series, regression.build, regression.verdict
     report: Report | None = getattr(job, "report", None)
     compared = report and _comparison_find(report, series)
     base = Build.objects.filter(pk=job.spec.get("base"), ordinal__lt=build.ordinal).first()
-    if not compared or base is None or compared.verdict != Verdict.Kind.SAME:
+    if not compared or base is None or not _is_refuting(compared, first, job):
         return False
     pairs = min(len(compared.a), len(compared.b))
-    if pairs < first.evidence.get("pairs", 0):
-        return False
     incident_locked(incident_id=regression.incident_id)
     if Verdict.objects.filter(series=series, build=build, job=job).exists():
         return False
@@ -108,6 +108,23 @@ def _refute(regression: Regression, job: Job) -> bool:
     )
     level_rebase(series_id=series.pk)
     return True
+
+
+def _is_refuting(compared: Comparison, first: Verdict, job: Job) -> bool:
+    """Whether a comparison takes an earlier verdict back.
+
+    One that was ordered for something else does with `same` over at least as many pairs.  A repetition
+    was ordered because the change is doubted: `same` is enough, or an interval without room for half of it.
+    """
+    if job.spec.get("purpose") != RECHECK:
+        pairs = min(len(compared.a), len(compared.b))
+        return compared.verdict == Verdict.Kind.SAME and pairs >= first.evidence.get("pairs", 0)
+    low, high = compared.relative_low, compared.relative_high
+    if compared.verdict == Verdict.Kind.SAME:
+        return True
+    if compared.verdict == Verdict.Kind.REGRESSED or low is None or high is None or not first.relative:
+        return False
+    return max(low / first.relative, high / first.relative) < SHARE
 
 
 def _comparison_find(report: Report, series: Series) -> Comparison | None:
