@@ -13,9 +13,9 @@ from perfsite.alerts.channels.email import WITHDRAWAL
 from perfsite.alerts.message import IncidentFacts, RegressionFacts
 from perfsite.alerts.models import Notification
 from perfsite.regressions.changes import subject_of
+from perfsite.regressions.incident_states import OPEN_STATES
 from perfsite.regressions.models import Incident, Regression
 from perfsite.regressions.selectors import (
-    OPEN_STATES,
     Accusation,
     accusation_of,
     bisection_of,

@@ -146,8 +146,8 @@ _BADGES: dict[str, Badge] = {
     "investigating": Badge("investigating", "◐", "live"),
     "confirmed": Badge("confirmed", "▲", "regressed"),
     "accepted": Badge("accepted", "=", "quiet"),
-    "resolved": Badge("resolved", "✓", "improved"),
-    "refuted": Badge("refuted", "⊘", "quiet"),
+    "fixed": Badge("fixed", "✓", "improved"),
+    "invalid": Badge("invalid", "⊘", "quiet"),
     "withdrawn": Badge("withdrawn", "⊘", "quiet"),
     "environment": Badge("environment", "◇", "quiet"),
 }

@@ -11,7 +11,8 @@ from typing import Any
 from django.db import transaction
 
 from perfsite.regressions.answers import answers_judge
-from perfsite.regressions.events import event_append, fact_note, incident_locked
+from perfsite.regressions.events import event_append, fact_note, incident_locked, incident_set
+from perfsite.regressions.gathering import incident_gather
 from perfsite.regressions.models import Incident, Regression, SeriesState, Verdict
 from perfsite.regressions.signals import incident_changed
 from perfsite.regressions.subjects import subject_of
@@ -75,12 +76,9 @@ def verdict_record(
 def regression_open(*, verdict: Verdict, base: Build) -> Incident:
     """Put a regression of the code into the accused build's incident, which is opened when it is the first.
 
-    The build is unique among incidents: of two tasks at once the second joins the first's.
+    Which one that is, also for ranges that overlap and for two tasks at once, is told in `gathering.py`.
     """
-    build = verdict.build
-    incident, is_new = Incident.objects.get_or_create(
-        build=build, defaults={"project_id": build.project_id, "range_start": base}
-    )
+    incident, is_new = incident_gather(build=verdict.build, base=base)
     if is_new:
         event_append(incident=incident, code="opened", sentence=verdict.sentence)
     elif incident.kind == Incident.Kind.ENVIRONMENT:
@@ -116,11 +114,12 @@ def _accuse(incident: Incident, verdict: Verdict) -> None:
     if known:
         fact_note(incident=row, topic="environments", fact=[known])
     row.facts.pop("headline", None)
-    Incident.objects.filter(pk=row.pk).update(kind=Incident.Kind.CODE, facts=row.facts)
+    incident_set(incident=row, kind=Incident.Kind.CODE, facts=row.facts)
     event_append(incident=row, code="accused", sentence=f"Not the environment alone: {verdict.sentence}")
 
 
 def _reopen(incident: Incident, verdict: Verdict) -> None:
     """A withdrawn incident whose build made something else worse: it stands again."""
-    Incident.objects.filter(pk=incident.pk).update(withdrawn_at=None, withdrawn_reason="")
+    row = incident_locked(incident_id=incident.pk)
+    incident_set(incident=row, withdrawn_at=None, withdrawn_reason="")
     event_append(incident=incident, code="reopened", sentence=f"Stands again: {verdict.sentence}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from perfsite.regressions.incident_states import state_of
 from perfsite.regressions.models import Incident, IncidentEvent
 
 
@@ -28,3 +31,16 @@ def fact_note(*, incident: Incident, topic: str, fact: object) -> bool:
     incident.facts = {**incident.facts, topic: fact}
     Incident.objects.filter(pk=incident.pk).update(facts=incident.facts)
     return True
+
+
+def incident_set(*, incident: Incident, **fields: Any) -> None:
+    """Change columns of an incident and let `state` follow.  Call it on a locked row."""
+    for name, value in fields.items():
+        setattr(incident, name, value)
+    incident.state = state_of(
+        override=incident.override,
+        kind=incident.kind,
+        is_withdrawn=incident.withdrawn_at is not None,
+        is_fixed=incident.fixed_at is not None,
+    )
+    incident.save(update_fields=[*fields, "state"])

@@ -99,6 +99,10 @@ class Incident(models.Model):
     The accused build is unique: two passes at once make one incident.  `culprit` is the commit that a
     bisection found among those that were not measured.  An incident of kind `environment` accuses the
     machine or its toolchain, and nobody's commit.  A withdrawn one stays, with the reason.
+
+    `state` is `override`, a person's word, or what the data say (`incident_states.py`).  `original_build`
+    and `original_start` are the range it was opened with, set once it was moved.  A merged incident stays,
+    empty, and leads to the one that took its regressions.
     """
 
     class Kind(models.TextChoices):
@@ -113,7 +117,18 @@ class Incident(models.Model):
     kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.CODE)
     culprit = models.ForeignKey(Build, null=True, on_delete=models.SET_NULL, related_name="+")
     state = models.CharField(max_length=15, default="untriaged")
+    override = models.CharField(
+        max_length=15, blank=True, help_text="a person's word; empty: as the data say"
+    )
+    assignee = models.CharField(max_length=254, blank=True, help_text="a user name or an e-mail address")
     note = models.TextField(blank=True)
+    tags = models.JSONField(default=list)
+    links = models.JSONField(default=list)
+    due_on = models.DateField(null=True)
+    original_build = models.ForeignKey(Build, null=True, on_delete=models.SET_NULL, related_name="+")
+    original_start = models.ForeignKey(Build, null=True, on_delete=models.SET_NULL, related_name="+")
+    merged_into = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="merged")
+    fixed_at = models.DateTimeField(null=True, help_text="when later builds had shown that it is mended")
     opened_at = models.DateTimeField(default=timezone.now)
     told_at = models.DateTimeField(null=True)
     withdrawn_at = models.DateTimeField(null=True)

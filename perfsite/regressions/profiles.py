@@ -13,8 +13,9 @@ from perfsite.regressions.bisection.state import measure_job
 from perfsite.regressions.confirmation.day_budget import day_spent
 from perfsite.regressions.events import event_append, fact_note, incident_locked
 from perfsite.regressions.guard import guarded
+from perfsite.regressions.incident_states import ACCUSING_STATES
 from perfsite.regressions.models import Incident, Regression, Suspicion
-from perfsite.regressions.selectors import OPEN_STATES, case_of, regressions_ranked
+from perfsite.regressions.selectors import case_of, regressions_ranked
 from perfsite.runs.selectors import device_alive
 from perfsite.runs.services import profile_order
 
@@ -35,7 +36,7 @@ def profiles_order() -> int:
     """
     fresh = Incident.objects.exclude(facts__has_key=TOPIC).filter(
         kind=Incident.Kind.CODE,
-        state__in=OPEN_STATES,
+        state__in=ACCUSING_STATES,
         withdrawn_at=None,
         opened_at__gte=timezone.now() - RECENT,
         regressions__verdict__stage="confirmation",

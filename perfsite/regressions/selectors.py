@@ -8,13 +8,13 @@ from django.db.models import Prefetch, QuerySet
 
 from benchmarks.cases import Case
 from benchmarks.metrics import METRICS
+from perfsite.regressions.incident_states import ACCUSING_STATES
 from perfsite.regressions.models import Bisection, Incident, Regression, Suspicion, Verdict
 from perfsite.results.models import Report
 from perfsite.runs.cases import case_find, cases_of
 from perfsite.runs.models import Build, Job
 from perfsite.runs.states import JOB_ENDED
 
-OPEN_STATES = ("untriaged", "investigating", "confirmed")  # a person has not closed the case
 EXCLUDED = "excluded"  # a bisection step's verdict: the commit changes no file that concerns the model
 
 _METRIC_PLACES = {name: place for place, name in enumerate(METRICS)}
@@ -24,7 +24,7 @@ def incidents_of(*, project_id: int) -> QuerySet[Incident]:
     """The incidents of a project with builds and regressions, the newest first."""
     regressions = Regression.objects.select_related("series", "verdict")
     return (
-        Incident.objects.filter(project_id=project_id)
+        Incident.objects.filter(project_id=project_id, merged_into=None)
         .select_related("project", "build", "range_start", "culprit")
         .prefetch_related(Prefetch("regressions", queryset=regressions))
         .order_by("-opened_at", "-id")
@@ -84,7 +84,7 @@ def build_is_judged(*, build: Build) -> bool:
 def incident_is_open(*, incident: Incident) -> bool:
     """Whether an incident still accuses somebody's commit, so that telling and searching make sense."""
     accuses = incident.kind == Incident.Kind.CODE and incident.withdrawn_at is None
-    return accuses and incident.state in OPEN_STATES
+    return accuses and incident.state in ACCUSING_STATES
 
 
 def incident_is_searched(*, incident: Incident) -> bool:

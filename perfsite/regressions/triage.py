@@ -2,51 +2,82 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db import transaction
+from django.db.models import Max
 
 from perfsite.core.errors import PerfsiteError
-from perfsite.regressions.events import event_append, fact_note, incident_locked
+from perfsite.regressions.events import event_append, fact_note, incident_locked, incident_set
+from perfsite.regressions.incident_states import PERSON_STATES
 from perfsite.regressions.levels import level_rebase, level_starts
 from perfsite.regressions.models import Incident, Regression, SeriesState, Verdict
+from perfsite.results.models import Measurement
 
-# a person may take any step back: only the words are fixed
-TRIAGE_STATES: dict[str, str] = {
-    "untriaged": "nobody has looked at it yet",
-    "investigating": "somebody looks into it",
-    "confirmed": "a real regression that is to be mended",
-    "accepted": "a price worth paying: the new level is the right one",
-    "resolved": "mended or reverted",
-    "refuted": "not a regression: the detector was wrong",
-}
 DETECTOR = "person/1"
 
 
 @transaction.atomic
-def incident_triage(*, incident: Incident, state: str, note: str, actor: str = "") -> None:
-    """Store a person's decision and note; every step is an event with its actor.
+def incident_triage(
+    *, incident: Incident, state: str, note: str | None = None, actor: str = "", reason: str = ""
+) -> None:
+    """Store a person's word, and a note unless it is None; every step is an event with its actor and reason.
 
-    `accepted` makes the new level the right one; `refuted` clears the points, which count as noise from
-    then on, and taking that back makes them a change again.
+    `untriaged` takes the word back: the data say it again.  `accepted` makes the new level the right one;
+    `invalid` clears the points, which count as noise from then on, and taking that back makes them a change
+    again.  `fixed` is a claim that later builds verify (`causes/fixing.py`).
 
     Raises:
-        PerfsiteError: the state is none of `TRIAGE_STATES`.
+        PerfsiteError: the state is none of `PERSON_STATES`.
     """
-    if state not in TRIAGE_STATES:
-        raise PerfsiteError(f"unknown incident state {state!r}; known: {', '.join(TRIAGE_STATES)}")
+    if state not in PERSON_STATES:
+        raise PerfsiteError(f"unknown incident state {state!r}; known: {', '.join(PERSON_STATES)}")
     row = incident_locked(incident_id=incident.pk)
     before, known = row.state, row.note
-    Incident.objects.filter(pk=row.pk).update(state=state, note=note)
+    override = "" if state == "untriaged" else state
     if state != before:
-        event_append(
-            incident=row, code=state, actor=actor, sentence=f"{before} → {state}: {TRIAGE_STATES[state]}."
-        )
-        if "refuted" in (before, state):
-            _verdicts_turn(row, refuted=state == "refuted", actor=actor)
-        if state == "accepted":
-            level_accept(incident=row, actor=actor)
-    if note != known:
+        # what the data said once is over when a person opens the case again
+        cleared = {"fixed_at": None} if state != "fixed" else {}
+        incident_set(incident=row, override=override, withdrawn_at=None, withdrawn_reason="", **cleared)
+        _state_follow(row, before=before, state=state, actor=actor, reason=reason)
+    if note is not None and note != known:
+        incident_set(incident=row, note=note)
         event_append(incident=row, code="note", actor=actor, sentence=note or "The note was removed.")
-    incident.state, incident.note = state, note
+    incident.refresh_from_db()
+
+
+def incidents_triage(
+    *, incidents: Iterable[Incident], state: str, actor: str = "", reason: str = ""
+) -> list[Incident]:
+    """One word about many incidents; each is a step of its own, and those already there stay untouched."""
+    moved = [incident for incident in incidents if incident.state != state]
+    for incident in moved:
+        incident_triage(incident=incident, state=state, actor=actor, reason=reason)
+    return moved
+
+
+def _state_follow(row: Incident, *, before: str, state: str, actor: str, reason: str) -> None:
+    """The event of a step, and what it means for verdicts and levels."""
+    why = f" {reason}" if reason else ""
+    sentence = f"{before} → {row.state}: {PERSON_STATES[state]}.{why}"
+    event_append(incident=row, code=state, actor=actor, sentence=sentence)
+    if state == "invalid" or before in ("invalid", "withdrawn"):
+        _verdicts_turn(row, invalid=state == "invalid", before=before, actor=actor)
+    if before == "fixed":  # what undid it before does not close it again
+        newest = Verdict.objects.order_by("-id").values_list("id", flat=True).first()
+        fact_note(incident=row, topic="reopened", fact=newest)
+    if state == "accepted":
+        level_accept(incident=row, actor=actor)
+    if state == "fixed":
+        through = newest_ordinals(incident=row)
+        fact_note(incident=row, topic="fix_claimed", fact={"by": actor, "through": through})
+
+
+def newest_ordinals(*, incident: Incident) -> dict[str, int]:
+    """The newest measured place of each series of an incident, by the series' number as text."""
+    series = incident.regressions.values_list("series_id", flat=True)
+    rows = Measurement.objects.filter(series_id__in=list(series)).values_list("series_id")
+    return {str(key): place for key, place in rows.annotate(Max("ordinal")).order_by()}
 
 
 def level_accept(*, incident: Incident, actor: str) -> None:
@@ -69,12 +100,12 @@ def level_accept(*, incident: Incident, actor: str) -> None:
     fact_note(incident=incident, topic="accepted", fact=fact)
 
 
-def _verdicts_turn(incident: Incident, *, refuted: bool, actor: str) -> None:
+def _verdicts_turn(incident: Incident, *, invalid: bool, before: str, actor: str) -> None:
     """Append what a person says about each regression, and let the levels follow."""
     who = actor or "a person"
     for row in incident.regressions.select_related("series", "build", "verdict"):
-        kind = Verdict.Kind.SAME if refuted else row.verdict.kind
-        told = "refuted it: it counts as noise" if refuted else "took the refutation back"
+        kind = Verdict.Kind.SAME if invalid else row.verdict.kind
+        told = "called it invalid: it counts as noise" if invalid else f"took back that it is {before}"
         _verdict_repeat(row, kind=kind, sentence=f"{who} {told}. {row.verdict.sentence}")
         level_rebase(series_id=row.series_id)
 

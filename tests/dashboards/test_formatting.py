@@ -15,8 +15,8 @@ from perfsite.dashboards.formatting import (
     plural,
     value_text,
 )
+from perfsite.regressions.incident_states import STATES
 from perfsite.regressions.models import Verdict
-from perfsite.regressions.triage import TRIAGE_STATES
 from perfsite.runs.states import ATTEMPT_STATES, BUILD_STATES, JOB_STATES
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -85,7 +85,7 @@ def test_metrics_have_titles_and_directions():
 
 
 def test_every_state_of_the_site_has_a_badge_of_its_own():
-    states = {*BUILD_STATES, *JOB_STATES, *ATTEMPT_STATES, *Verdict.Kind.values, *TRIAGE_STATES}
+    states = {*BUILD_STATES, *JOB_STATES, *ATTEMPT_STATES, *Verdict.Kind.values, *STATES}
     unknown = badge_for("no such state")
     assert unknown.word == "no such state"
     bare = [state for state in states if badge_for(state).word != state.replace("_", " ")]

@@ -47,7 +47,7 @@ def test_figures_stand_in_a_sentence_and_by_kind(world, address, person):
             relative=0.0,
             pairs=4,
         )
-    type(world.incident).objects.update(state="refuted")
+    type(world.incident).objects.update(state="invalid")
     html = text_of(person, address)
     assert (
         "Of 3 self-tests in 1 comparison of a build with itself 1 told a change: 33.3 % [0.8, 90.6]" in html

@@ -151,7 +151,7 @@ def test_a_spent_day_stops_it_after_the_step_that_spent_it(pushed, monkeypatch):
 
 def test_a_closed_incident_ends_the_search_and_cancels_what_waits(pushed):
     bisections_step()
-    Incident.objects.update(state="refuted")
+    Incident.objects.update(state="invalid")
     bisections_step()
     assert Bisection.objects.get().state == "stopped"
     assert Job.objects.order_by("id").last().state == "cancelled"

@@ -1,4 +1,4 @@
-"""What later data and people make of an incident: withdrawn, resolved, accepted, refuted, wrong."""
+"""What later data and people make of an incident: withdrawn, fixed, accepted, invalid, wrong."""
 
 from __future__ import annotations
 
@@ -70,21 +70,21 @@ def test_a_second_pass_withdraws_nothing_twice(incident):
     assert Verdict.objects.filter(kind="same", stage="confirmation").count() == 1
 
 
-def test_a_confirmed_return_to_the_old_level_resolves_and_names_the_commit(incident, project):
+def test_a_confirmed_return_to_the_old_level_fixes_and_names_the_commit(incident, project):
     for ordinal in (10, 11):
         build_measured(project, ordinal, 1.2 * QUIET[ordinal % 8])
         settle(1.0)
     mended = build_measured(project, 12, 1.0)
     settle(1 / 1.2)
     incident.refresh_from_db()
-    assert incident.state == "resolved"
+    assert incident.state == "fixed"
     last = incident.events.order_by("id").last()
-    assert (last.code, last.actor) == ("resolved", "")
+    assert (last.code, last.actor) == ("fixed", "")
     assert mended.short in last.sentence
     assert incident.withdrawn_at is None
 
 
-def test_a_small_improvement_resolves_nothing(incident, project):
+def test_a_small_improvement_fixes_nothing(incident, project):
     for ordinal in (10, 11):
         build_measured(project, ordinal, 1.2)
         settle(1.0)
@@ -124,12 +124,12 @@ def test_accepting_keeps_the_new_level_and_marks_it(incident, project):
     assert not Job.objects.filter(kind="compare", state="queued").exists()
 
 
-def test_refuting_clears_the_points_and_taking_it_back_restores_the_level(incident):
+def test_calling_it_invalid_clears_the_points_and_taking_it_back_restores_the_level(incident):
     series = Regression.objects.get().series
-    incident_triage(incident=incident, state="refuted", note="", actor="ada")
+    incident_triage(incident=incident, state="invalid", note="", actor="ada")
     newest = Verdict.objects.order_by("id").last()
     assert (newest.kind, newest.stage, newest.build) == ("same", "triage", incident.build)
-    assert newest.sentence.startswith("ada refuted it")
+    assert newest.sentence.startswith("ada called it invalid")
     assert SeriesState.objects.get(series=series).level_start == 0
     causes_find()
     incident.refresh_from_db()

@@ -68,8 +68,8 @@ def test_false_alarms_are_counted_by_kind_and_only_lately(slowed, project):
         ("investigating", 0, 0),
         ("confirmed", 1, 1),
         ("accepted", 1, 1),
-        ("resolved", 1, 1),
-        ("refuted", 0, 1),
+        ("fixed", 1, 1),
+        ("invalid", 0, 1),
     ],
 )
 def test_a_judged_incident_counts_once(slowed, project, state, right, judged):

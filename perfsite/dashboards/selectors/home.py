@@ -66,5 +66,7 @@ def _trend(project: Project) -> tuple[list[tuple[int, float]], str]:
 
 def incidents_open(*, projects: Sequence[Project], most: int = 8) -> list[Incident]:
     """What nobody has triaged yet, the newest first."""
-    found = Incident.objects.filter(project__in=projects, state="untriaged")
+    found = Incident.objects.filter(
+        project__in=projects, state__in=("untriaged", "environment"), override="", merged_into=None
+    )
     return list(found.select_related("project", "build").order_by("-opened_at")[:most])

@@ -22,7 +22,7 @@ def incidents_list(*, projects: Sequence[Project]) -> QuerySet[Incident]:
     """Incidents with their regressions, what nobody has triaged first, then the newest."""
     regressions = Regression.objects.select_related("series", "verdict")
     return (
-        Incident.objects.filter(project__in=projects)
+        Incident.objects.filter(project__in=projects, merged_into=None)
         .select_related("project", "build", "range_start")
         .prefetch_related(Prefetch("regressions", queryset=regressions))
         .annotate(regression_count=Count("regressions"))

@@ -25,16 +25,17 @@ from perfsite.dashboards.selectors.incidents import (
 from perfsite.dashboards.selectors.layers import layers_shown
 from perfsite.dashboards.views.reading import page, page_of
 from perfsite.regressions.causes.recheck import incident_recheck
+from perfsite.regressions.incident_states import PERSON_STATES
 from perfsite.regressions.models import Incident, Regression
 from perfsite.regressions.selectors import Accusation, case_of
-from perfsite.regressions.triage import TRIAGE_STATES, incident_triage
+from perfsite.regressions.triage import incident_triage
 from perfsite.runs.reproduce import reproduce_lines
 
 
 class TriageForm(forms.Form):
     """What a person decides about an incident."""
 
-    state = forms.ChoiceField(choices=[(state, f"{state}: {says}") for state, says in TRIAGE_STATES.items()])
+    state = forms.ChoiceField(choices=[(state, f"{state}: {says}") for state, says in PERSON_STATES.items()])
     note = forms.CharField(required=False, max_length=4000, widget=forms.Textarea(attrs={"rows": 4}))
 
 

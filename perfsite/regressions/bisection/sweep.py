@@ -22,10 +22,10 @@ from perfsite.regressions.bisection.search import Answer, Ask, Found
 from perfsite.regressions.bisection.state import Searched, known_to_fail, searched, step_learnt
 from perfsite.regressions.events import event_append, incident_locked
 from perfsite.regressions.guard import guarded
+from perfsite.regressions.incident_states import ACCUSING_STATES
 from perfsite.regressions.models import Bisection, BisectionStep, Incident
 from perfsite.regressions.selectors import (
     EXCLUDED,
-    OPEN_STATES,
     build_is_judged,
     incident_is_open,
     regression_searched,
@@ -60,7 +60,7 @@ def _incidents_due() -> QuerySet[Incident]:
     """Open incidents with a gap between a good build and the accused one that nobody has searched yet."""
     rows = Incident.objects.filter(
         kind=Incident.Kind.CODE,
-        state__in=OPEN_STATES,
+        state__in=ACCUSING_STATES,
         withdrawn_at=None,
         opened_at__gte=timezone.now() - _REACH,
         regressions__verdict__base__ordinal__lt=F("build__ordinal") - 1,

@@ -1,9 +1,10 @@
-"""What later data make of an open incident: withdrawn when they refute it, resolved when they undo it.
+"""What later data make of an open incident: withdrawn when they refute it, fixed when they undo it.
 
     withdrawn   every regression of it has a newer verdict `same` about the same build: it never was
-    resolved    every other regression was undone by later confirmed changes: a revert or a fix, by name
+    fixed       every other regression was undone by later confirmed changes: a revert or a fix, by name
 
-A level that returns without a confirmed change closes nothing: that may be the machine.  Nothing is deleted.
+A level that returns without a confirmed change closes nothing: that may be the machine.  What a person calls
+fixed is verified in `causes/fixing.py`.  Nothing is deleted.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from benchmarks.metrics import metric_get
-from perfsite.regressions.events import event_append, fact_note, incident_locked
+from perfsite.regressions.events import event_append, fact_note, incident_locked, incident_set
 from perfsite.regressions.guard import guarded
+from perfsite.regressions.incident_states import OPEN_STATES
 from perfsite.regressions.levels import CHANGES
 from perfsite.regressions.models import Incident, Regression, Verdict
-from perfsite.regressions.selectors import OPEN_STATES
 from perfsite.regressions.signals import incident_changed
 from perfsite.runs.models import Build
 
@@ -31,15 +32,13 @@ _CODE_STAGES = ("confirmation", "screen")
 
 
 def incidents_close() -> int:
-    """Withdraw or resolve what later verdicts speak about; returns how many incidents moved."""
+    """Withdraw or call fixed what later verdicts speak about; returns how many incidents moved."""
     about = Verdict.objects.filter(series_id=OuterRef("series_id"))
     refuted = about.filter(
         build_id=OuterRef("build_id"), id__gt=OuterRef("verdict_id"), kind=Verdict.Kind.SAME
     )
     undone = about.filter(build__ordinal__gt=OuterRef("build__ordinal"), kind__in=CHANGES)
-    touched = Regression.objects.filter(
-        Exists(refuted) | Exists(undone), incident__state__in=OPEN_STATES, incident__withdrawn_at=None
-    )
+    touched = Regression.objects.filter(Exists(refuted) | Exists(undone), incident__state__in=OPEN_STATES)
     ids = touched.order_by("incident_id").values_list("incident_id", flat=True).distinct()
     return sum(
         guarded(partial(incident_close, incident_id=key), f"closing incident {key}") for key in list(ids)
@@ -48,25 +47,34 @@ def incidents_close() -> int:
 
 @transaction.atomic
 def incident_close(*, incident_id: int) -> bool:
-    """Withdraw or resolve an incident when the newest verdicts say so; False when they do not."""
+    """Withdraw an incident or call it fixed when the newest verdicts say so; False when they do not."""
     incident = incident_locked(incident_id=incident_id)
-    if incident.withdrawn_at is not None or incident.state not in OPEN_STATES:
+    if incident.state not in OPEN_STATES:
         return False
     rows = list(incident.regressions.select_related("series", "build", "verdict"))
     refuting = {row.pk: verdict for row in rows if (verdict := _refuting(row))}
     standing = [row for row in rows if row.pk not in refuting]
+    if not _is_news(incident, rows):
+        return False
     if rows and not standing:
         _withdraw(incident, list(refuting.values()))
         return True
-    mended = [build for row in standing if (build := _undone_by(row, incident.kind))]
+    mended = [build for row in standing if (build := undone_by(regression=row, kind=incident.kind))]
     if standing and len(mended) == len(standing):
-        _resolve(incident, max(mended, key=lambda build: build.ordinal or 0))
+        incident_fixed(incident=incident, build=max(mended, key=lambda build: build.ordinal or 0))
         return True
     told = sorted(refuting)
     if told and fact_note(incident=incident, topic="refuted", fact=told):
         sentences = " ".join(verdict.sentence for verdict in refuting.values())
         event_append(incident=incident, code="refuted", sentence=f"In part refuted: {sentences}")
     return False
+
+
+def _is_news(incident: Incident, rows: Sequence[Regression]) -> bool:
+    """Whether any verdict came since a person opened a fixed incident again."""
+    mark = incident.facts.get("reopened")
+    series = [row.series_id for row in rows]
+    return mark is None or Verdict.objects.filter(series_id__in=series, id__gt=mark).exists()
 
 
 def _refuting(regression: Regression) -> Verdict | None:
@@ -82,7 +90,7 @@ def _refuting(regression: Regression) -> Verdict | None:
     return newest if newest is not None and newest.kind == Verdict.Kind.SAME else None
 
 
-def _undone_by(regression: Regression, kind: str) -> Build | None:
+def undone_by(*, regression: Regression, kind: str) -> Build | None:
     """The build whose confirmed change brought the series back to the old level; None while it is not.
 
     Changes of the code undo what the code did, and those of the environment what that did.
@@ -120,21 +128,22 @@ def _is_back(regression: Regression, changes: Sequence[Verdict]) -> bool:
 def _withdraw(incident: Incident, refuting: Sequence[Verdict]) -> None:
     """Take an incident back; it stays, with the reason."""
     reason = " ".join(verdict.sentence for verdict in refuting)
-    Incident.objects.filter(pk=incident.pk).update(withdrawn_at=timezone.now(), withdrawn_reason=reason)
+    incident_set(incident=incident, override="", withdrawn_at=timezone.now(), withdrawn_reason=reason)
     event_append(incident=incident, code="withdrawn", sentence=f"Withdrawn, later data refute it: {reason}")
     _tell(incident)
 
 
-def _resolve(incident: Incident, build: Build) -> None:
-    Incident.objects.filter(pk=incident.pk).update(state="resolved")
-    fact_note(incident=incident, topic="resolved_by", fact=build.pk)
+def incident_fixed(*, incident: Incident, build: Build) -> None:
+    """Call an incident fixed by the confirmed change of a later build.  Call it on a locked row."""
+    incident_set(incident=incident, override="", fixed_at=timezone.now())
+    fact_note(incident=incident, topic="fixed_by", fact=build.pk)
     whose = f"{build.short} ({build.subject})" if build.subject else build.short
     event_append(
         incident=incident,
-        code="resolved",
-        sentence=f"Resolved: {whose} brought it back to the old level."
+        code="fixed",
+        sentence=f"Fixed: {whose} brought it back to the old level."
         if incident.kind == Incident.Kind.CODE
-        else f"Resolved: since {build.short} the environment is as fast as before.",
+        else f"Fixed: since {build.short} the environment is as fast as before.",
     )
     _tell(incident)
 

@@ -143,12 +143,14 @@ def _incident_note(verdict: Verdict, found: Attributed, sentence: str) -> None:
                 "project_id": verdict.build.project_id,
                 "range_start": verdict.base,
                 "kind": Incident.Kind.ENVIRONMENT,
+                "state": "environment",
             },
         )
         if is_new:
             event_append(incident=incident, code="opened", sentence=sentence)
     if incident is None:
         return
+    incident = incident.merged_into or incident
     incident = incident_locked(incident_id=incident.pk)
     fact = _fact(verdict, found, sentence)
     if incident.kind == Incident.Kind.CODE:
@@ -166,6 +168,7 @@ def _incident_find(verdict: Verdict) -> Incident | None:
     told = Regression.objects.filter(
         incident__kind=Incident.Kind.ENVIRONMENT,
         incident__withdrawn_at=None,
+        incident__merged_into=None,
         incident__build__branch=build.branch,
         incident__build__ordinal__gt=base.ordinal if base else 0,
         incident__range_start__ordinal__lt=build.ordinal,

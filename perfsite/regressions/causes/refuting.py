@@ -15,9 +15,9 @@ from perfsite.regressions.causes.recheck import SHARE
 from perfsite.regressions.changes import data_digest, verdict_append
 from perfsite.regressions.events import incident_locked
 from perfsite.regressions.guard import guarded
+from perfsite.regressions.incident_states import OPEN_STATES
 from perfsite.regressions.levels import level_rebase
 from perfsite.regressions.models import Incident, Regression, Verdict
-from perfsite.regressions.selectors import OPEN_STATES
 from perfsite.regressions.subjects import subject_of
 from perfsite.regressions.wording import Change, same_sentence
 from perfsite.results.models import Report, Series

@@ -15,6 +15,7 @@ from perfsite.regressions.answers import answers_judge
 from perfsite.regressions.attribution import METHOD, Attributed, attribute
 from perfsite.regressions.causes.closing import incidents_close
 from perfsite.regressions.causes.environment import environment_told, environments_settle
+from perfsite.regressions.causes.fixing import fixes_verify
 from perfsite.regressions.causes.recheck import rechecks_order, rechecks_tell
 from perfsite.regressions.causes.refuting import comparisons_reread
 from perfsite.regressions.causes.witnesses import evidence_gather
@@ -39,7 +40,7 @@ def causes_find() -> int:
     steps += _answers_judge()
     steps += rechecks_order() + rechecks_tell()
     steps += comparisons_reread()
-    return steps + incidents_close()
+    return steps + incidents_close() + fixes_verify()
 
 
 def verdicts_unattributed() -> list[Verdict]:

@@ -17,8 +17,8 @@ from perfsite.results.selectors import metric_judged
 from perfsite.runs.models import Project
 
 PERIOD = timedelta(days=90)
-RIGHT = frozenset({"confirmed", "accepted", "resolved"})
-WRONG = frozenset({"refuted", "withdrawn"})
+RIGHT = frozenset({"confirmed", "accepted", "fixed"})
+WRONG = frozenset({"invalid", "withdrawn"})
 MOVED = frozenset({"regressed", "improved"})
 
 
@@ -143,7 +143,7 @@ def _incidents_with_worst(project: Project) -> Iterable[tuple[Incident, str, str
         row = (change_rank(metric, relative), metric, device_class)
         worst[incident_id] = min(row, worst.get(incident_id, row))
     fields = ("state", "withdrawn_at", "opened_at")
-    for incident in Incident.objects.filter(project=project).only(*fields):
+    for incident in Incident.objects.filter(project=project, merged_into=None).only(*fields):
         if incident.pk in worst:
             yield incident, worst[incident.pk][1], worst[incident.pk][2]
 
