@@ -42,6 +42,9 @@ def main() -> int:
     except (DeviceError, GpuLostError, Refused, Rejected) as error:
         sys.stderr.write(f"perfsite worker: {error}\n")
         return CANNOT_WORK
+    except OSError as error:  # a full disk, a folder of another user
+        sys.stderr.write(f"perfsite worker: {options.work} cannot be used: {error}\n")
+        return CANNOT_WORK
     return 0
 
 

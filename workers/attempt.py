@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import structlog
 
 from workers.checkout import Checkouts
 from workers.child import ChildLog
-from workers.client import Refused, SiteClient, Superseded, Unreachable
+from workers.client import Refused, SiteClient, SiteError, Superseded, Unreachable
 from workers.compare_job import job_compare
 from workers.device import Bench
 from workers.folders import Folders
@@ -52,7 +52,7 @@ class Attempt:
     _job: Job = field(init=False)
     _telemetry: Telemetry = field(init=False)
 
-    @contextmanager
+    @contextlib.contextmanager
     def open(self, heartbeat_s: float) -> Iterator[Pulse]:
         """Give the attempt its folder, its log and its pulse; all are gone afterwards."""
         folder = self.folders.jobs / f"{self.order.job_id}-{self.order.attempt}"
@@ -93,6 +93,7 @@ class Attempt:
         Raises:
             Offline: the site is away; the result stays in the spool.
             Refused: the site no longer takes this worker's token; the same.
+            OSError: the disk cannot even keep the result.
         """
         token = self.order.token
         try:
@@ -109,6 +110,18 @@ class Attempt:
         if token in self.spool.pending():
             self._job.pulse.tell("sending", 0.99)
             self.spool.deliver(self.client, token)
+
+    def disk_failed(self, error: OSError) -> None:
+        """Nothing can be kept here, so the site is told at once: another worker may do better.
+
+        When it is away, too, the lease runs out, which comes to the same.
+        """
+        log.error("the worker's disk fails", job=self.order.job_id, error=str(error))
+        message = f"the worker cannot keep anything on its disk: {error}"
+        with contextlib.suppress(SiteError):
+            self.client.failure(
+                self.order.token, Failure(kind="environment", message=message[:4000], retry=True)
+            )
 
     def _do(self) -> Finished:
         finished = KINDS.get(self.order.kind, _kind_unknown)(self._job)

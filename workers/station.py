@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 POLL_S = 30.0
 RETRY_S = 5.0
+ROOM_BYTES = 64 * 2**20
+"""With less room in its folder a worker claims nothing: it could not even keep the result."""
 
 
 class Station:
@@ -124,12 +126,20 @@ class Station:
         request = ClaimRequest(worker=self._name, device=self._bench.device)
         while not self._stopping.is_set():
             self._spool.deliver_all(self._client)
-            if self._stopping.is_set() or self._occupied():
+            if self._stopping.is_set() or self._occupied() or self._full():
                 return
             order = self._client.claim(request)
             if order is None:
                 return
             self._work(order)
+
+    def _full(self) -> bool:
+        """Whether the disk is full: a job claimed now would only spend one of its tries."""
+        free = shutil.disk_usage(self._folders.jobs).free
+        if free >= ROOM_BYTES:
+            return False
+        log.warning("no job is claimed, the disk is full", path=str(self._folders.jobs), free_bytes=free)
+        return True
 
     def _occupied(self) -> bool:
         """Whether a foreign process computes on the GPU: a job started now would measure both."""
@@ -145,11 +155,14 @@ class Station:
         attempt = Attempt(
             order, self._bench, self._nursery, self._client, self._spool, self._cache, self._folders
         )
-        with attempt.open(heartbeat_s) as pulse:
-            self._pulse = pulse
-            if self._stopping.is_set():  # it came between the claim and the line above
-                pulse.stop("shutdown")
-            try:
-                attempt.carry_out()
-            finally:
-                self._pulse = None
+        try:
+            with attempt.open(heartbeat_s) as pulse:
+                self._pulse = pulse
+                if self._stopping.is_set():  # it came between the claim and the line above
+                    pulse.stop("shutdown")
+                try:
+                    attempt.carry_out()
+                finally:
+                    self._pulse = None
+        except OSError as error:
+            attempt.disk_failed(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import logging
 import tempfile
 import zlib
 from uuid import UUID
@@ -29,6 +30,8 @@ from perfsite.results.services import ReportMismatchError, report_store
 from perfsite.runs.api import Problem
 from perfsite.runs.lease import attempt_get
 
+log = logging.getLogger(__name__)
+
 router = Router(auth=WorkerToken(), tags=["worker"])
 
 
@@ -40,7 +43,7 @@ class Stored(Schema):
 
 @router.put(
     "/attempts/{token}/artifacts/{name}",
-    response={200: Stored, 201: Stored, 400: Problem, 410: Problem, 413: Problem},
+    response={200: Stored, 201: Stored, 400: Problem, 410: Problem, 413: Problem, 503: Problem},
 )
 def artifact(request: HttpRequest, token: UUID, name: str, kind: str, sha256: str) -> Status:
     """A file of the attempt, as the raw body."""
@@ -64,26 +67,39 @@ def artifact(request: HttpRequest, token: UUID, name: str, kind: str, sha256: st
             return Status(400, {"detail": str(error)})
         except SupersededError as error:
             return Status(410, {"detail": str(error)})
+        except OSError as error:
+            return _no_room(error)
     return Status(201 if created else 200, {"stored": created})
 
 
 @router.post(
     "/attempts/{token}/report",
-    response={200: Stored, 410: Problem, 413: Problem, 422: Problem},
+    response={200: Stored, 410: Problem, 413: Problem, 422: Problem, 503: Problem},
 )
 def report(request: HttpRequest, token: UUID) -> Status:
     """The report of the attempt, JSON, may be gzipped; the attempt and its job are done with it."""
     try:
         raw = _body(request)
         body = Body.model_validate_json(raw)
-        stored = report_store(token=token, body=body, raw=raw)
     except TooLargeError as error:
         return Status(413, {"detail": str(error)})
-    except (ValidationError, ReportMismatchError, OSError, EOFError, zlib.error) as error:
+    except (ValidationError, OSError, EOFError, zlib.error) as error:  # OSError: gzip's own
+        return Status(422, {"detail": f"this is no report: {error}"[:2000]})
+    try:
+        stored = report_store(token=token, body=body, raw=raw)
+    except ReportMismatchError as error:
         return Status(422, {"detail": f"this is no report: {error}"[:2000]})
     except SupersededError as error:
         return Status(410, {"detail": str(error)})
+    except OSError as error:
+        return _no_room(error)
     return Status(200, {"stored": stored})
+
+
+def _no_room(error: OSError) -> Status:
+    """The storage, not the body, is at fault: the worker keeps what it has and sends it again."""
+    log.error("a worker's file cannot be stored: %s", error)
+    return Status(503, {"detail": f"the site cannot store this now: {error.strerror or error}"})
 
 
 def _body(request: HttpRequest) -> bytes:

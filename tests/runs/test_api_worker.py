@@ -102,6 +102,20 @@ def test_truncated_gzip_is_422(call, order):
     assert sent.status_code == 422
 
 
+@pytest.mark.parametrize("path", ["report", "artifacts/a.txt?kind=log&sha256="])
+def test_a_full_disk_of_the_site_is_503_and_the_report_counts_later(call, order, settings, tmp_path, path):
+    (tmp_path / "a-file").write_bytes(b"")
+    room, settings.MEDIA_ROOT = settings.MEDIA_ROOT, tmp_path / "a-file"  # no folder can be made below it
+    body = report_make(_job(order), {"latency_p50": 0.01}).model_dump_json().encode()
+    method = "post" if path == "report" else "put"
+    refused = call(f"/attempts/{order.token}/{path}", body, method=method)
+    assert refused.status_code == 503, refused.content
+    assert "cannot store this now" in refused.json()["detail"]
+    assert _job(order).state == "running"
+    settings.MEDIA_ROOT = room
+    assert call(f"/attempts/{order.token}/{path}", body, method=method).status_code in (200, 201)
+
+
 def test_gzip_bomb_is_413(call, order, settings):
     settings.REPORT_MAX_BYTES = 2**20
     sent = call(

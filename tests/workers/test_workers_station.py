@@ -17,6 +17,7 @@ from workers.device import device_leased
 from workers.folders import Folders
 from workers.messages import BuildSource, Hello, Limits, Order
 from workers.nursery import PRELOAD, Nursery
+from workers.spool import Spool
 from workers.station import Station
 
 Start = Callable[..., Station]
@@ -286,3 +287,24 @@ def test_a_comparison_with_a_build_that_breaks_says_which(
     assert failure.kind == "model"
     assert failure.message.startswith(f"the suspect build {bad[:7]}: ")
     assert "torn" in failure.message
+
+
+def test_a_full_disk_claims_nothing_and_a_failing_one_tells_the_site(
+    site: StandIn, start: Start, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = site.give(repository.order())
+    with monkeypatch.context() as full:
+        full.setattr("workers.station.ROOM_BYTES", 1 << 60)
+        station = start()
+        threading.Event().wait(0.5)
+        assert len(site.orders) == 1
+
+    def no_room(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Spool, "_save", no_room)
+    station.wake()
+    failure = finished(told).failure
+    assert failure is not None
+    assert (failure.kind, failure.retry) == ("environment", True)
+    assert "No space left on device" in failure.message
