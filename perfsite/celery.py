@@ -41,8 +41,10 @@ app.conf.update(
             ("runs.sweep", settings.SWEEP_SECONDS),
             ("regressions.screen", settings.SWEEP_SECONDS),
             ("alerts.tell", settings.SWEEP_SECONDS),
+            ("pulls.plan", settings.SWEEP_SECONDS),
+            ("pulls.tell", settings.SWEEP_SECONDS),
             ("regressions.grade", settings.GRADE_SECONDS),
         )
     },
 )
-app.autodiscover_tasks(["perfsite.runs", "perfsite.regressions", "perfsite.alerts"])
+app.autodiscover_tasks(["perfsite.runs", "perfsite.regressions", "perfsite.alerts", "perfsite.pulls"])

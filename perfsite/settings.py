@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "perfsite.results",
     "perfsite.regressions",
     "perfsite.alerts",
+    "perfsite.pulls",
     "perfsite.dashboards",
     "perfsite.embedded",
     "perfsite.demo",

@@ -27,15 +27,17 @@ class Checkouts:
         self._stop = stop
         self._git = Git(stop)
 
-    def make(self, *, repo: str, sha: str, target: Path) -> Path:
+    def make(self, *, repo: str, sha: str, target: Path, ref: str = "") -> Path:
         """Check `repo` (a path or an address) out at `sha` into the new folder `target`; return it.
+
+        `ref` is where to look for a commit that no branch has.
 
         Raises:
             GitError: git could not fetch or check out, or the result is not that commit.
         """
         mirror = self._mirrors / f"{hashlib.sha256(repo.encode()).hexdigest()[:20]}.git"
         with self._locked(mirror.with_suffix(".lock")):
-            self._fetch(mirror, repo, sha)
+            self._fetch(mirror, repo, sha, ref)
         target.mkdir(parents=True)
         what = f"check out {sha[:12]} of {repo}"
         source = ("--", str(mirror), f"refs/builds/{sha}")
@@ -47,7 +49,7 @@ class Checkouts:
             raise GitError(f"could not {what}: the checkout is at {head}", retry=True)
         return target
 
-    def _fetch(self, mirror: Path, repo: str, sha: str) -> None:
+    def _fetch(self, mirror: Path, repo: str, sha: str, ref: str) -> None:
         """Have `sha` in the mirror, under a ref that keeps it."""
         if repo.startswith("-"):
             raise GitError(f"{repo!r} is not the address of a repository", retry=False)
@@ -65,8 +67,10 @@ class Checkouts:
         except GitError as error:
             if error.retry:
                 raise
-            # some servers give no commit that is asked for by its name: all branches, then
+            # some servers give no commit that is asked for by its name: all branches, then, and its ref
             self._git.run(*_FETCH, "--", repo, "+refs/heads/*:refs/heads/*", folder=mirror, what=what)
+            if ref and not self._has(mirror, sha):
+                self._git.run(*_FETCH, "--", repo, f"+{ref}:refs/asked/{ref}", folder=mirror, what=what)
             if not self._has(mirror, sha):
                 raise GitError(
                     f"could not {what}: no branch has that commit; it may have been force-pushed away",

@@ -92,7 +92,9 @@ class Job:
             JobStopped: the job was asked to stop meanwhile.
         """
         try:
-            return self.checkouts.make(repo=build.repo, sha=build.sha, target=self.folder / name)
+            return self.checkouts.make(
+                repo=build.repo, sha=build.sha, target=self.folder / name, ref=build.ref
+            )
         except GitError as error:
             if self.pulse.stopped():
                 raise JobStopped from error

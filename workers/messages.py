@@ -89,11 +89,15 @@ class ClaimRequest(_Message):
 
 
 class BuildSource(_Message):
-    """A build to check out: `repo` is a URL or path git can fetch from."""
+    """A build to check out: `repo` is a URL or path git can fetch from.
+
+    `ref` is where the forge keeps a commit that may be on no branch, such as `refs/pull/7/head`.
+    """
 
     build_id: int
     repo: str
     sha: str = Field(pattern=r"^[0-9a-f]{40,64}$")
+    ref: str = Field(default="", pattern=r"^(refs/[A-Za-z0-9/_.-]{1,200})?$")
 
 
 class Limits(_Message):

@@ -149,6 +149,14 @@ _BADGES: dict[str, Badge] = {
     "fixed": Badge("fixed", "✓", "improved"),
     "invalid": Badge("invalid", "⊘", "quiet"),
     "withdrawn": Badge("withdrawn", "⊘", "quiet"),
+    "waiting": Badge("waits for approval", "◔", "unsure"),
+    "superseded": Badge("superseded", "⊘", "quiet"),
+    "pending": Badge("comparing", "◐", "live"),
+    "success": Badge("no regression", "✓", "quiet"),
+    "failure": Badge("regressed", "▲", "regressed"),
+    "error": Badge("not compared", "✕", "failed"),
+    "worse": Badge("worse", "▲", "regressed"),
+    "better": Badge("better", "◆", "improved"),
     "environment": Badge("environment", "◇", "quiet"),
 }
 

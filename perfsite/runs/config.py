@@ -69,6 +69,11 @@ class Config:
         return self.document.devices
 
     @property
+    def pull_devices(self) -> tuple[str, ...]:
+        """The device classes to compare pull requests on: those named for them, else `devices`."""
+        return self.document.pull_requests.devices or self.devices
+
+    @property
     def limits(self) -> Limits:
         """What one job's process may use."""
         table = self.document.limits

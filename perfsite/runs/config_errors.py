@@ -19,6 +19,7 @@ from perfsite.runs.config_rows import (
     LimitsTable,
     MeasureTable,
     ModelTable,
+    PullRequestsTable,
     word_like,
 )
 from perfsite.runs.toml_lines import Path
@@ -80,6 +81,7 @@ def _table(path: Path) -> type[BaseModel]:
         "limits": LimitsTable,
         "measure": MeasureTable,
         "confirmation": ConfirmationTable,
+        "pull_requests": PullRequestsTable,
     }
     return tables.get(path[0], Document)
 

@@ -161,6 +161,19 @@ class ConfirmationTable(Table):
     bisect: bool = True
 
 
+class PullRequestsTable(Table):
+    """`[pull_requests]`: what is compared of a pull request, and how much worse fails its check.
+
+    `limit` is a relative change, 0.05 for 5 %; 0 for every change that is worth telling.
+    """
+
+    enabled: bool = True
+    limit: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 0.0
+    suites: Filled[Suite] = ("build", "latency", "throughput", "memory")
+    max_pairs: Annotated[int, Field(ge=2, le=200)] = 12
+    devices: Array[DeviceClass] = ()
+
+
 class ModelTable(Table):
     """`[models.NAME]`: where the model comes from, and what differs from the defaults."""
 
@@ -214,6 +227,7 @@ class Document(Table):
     limits: LimitsTable = LimitsTable()
     measure: MeasureTable = MeasureTable()
     confirmation: ConfirmationTable = ConfirmationTable()
+    pull_requests: PullRequestsTable = PullRequestsTable()
     soak_yields: bool = False
     models: Annotated[
         dict[Annotated[str, AfterValidator(_model_name)], ModelTable],

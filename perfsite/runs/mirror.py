@@ -62,6 +62,21 @@ class Mirror:
             "+refs/heads/*:refs/heads/*", seconds=_FETCH_SECONDS,
         )  # fmt: skip
 
+    def fetch_ref(self, ref: str) -> None:
+        """Bring one more ref here, such as a pull request's head.  Call it inside `claimed`."""
+        self._git(
+            "fetch", "--quiet", "--no-tags", "--end-of-options", self.repo, f"+{ref}:{ref}",
+            seconds=_FETCH_SECONDS,
+        )  # fmt: skip
+
+    def merge_base(self, *, branch: str, sha: str) -> str:
+        """The newest commit that a branch and a commit have in common; empty when there is none."""
+        answer = self._run("merge-base", "--end-of-options", f"refs/heads/{branch}", sha)
+        if answer.returncode not in (0, 1):
+            words = answer.stderr.decode(errors="replace").strip()[-500:]
+            raise RepositoryError(f"git merge-base of {self.repo} failed: {words}")
+        return answer.stdout.decode().strip()
+
     def line(self, branch: str) -> list[str]:
         """The first-parent line of a branch, the oldest commit first; empty when the branch is gone."""
         ref = f"refs/heads/{branch}"

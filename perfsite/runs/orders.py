@@ -1,13 +1,14 @@
-"""Measure and soak jobs of a build, made from the case groups of its `perfsite.toml`."""
+"""Measure, compare and soak jobs of a build, made from the case groups of its `perfsite.toml`."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.cases import Case
 from perfsite.runs.config import CaseGroup, Config
-from perfsite.runs.models import Job, Run
+from perfsite.runs.models import Build, Job, Run
 from perfsite.runs.services import PRIORITY_SOAK
 
 _SOAK_SEGMENT_S = 900.0
@@ -35,6 +36,31 @@ def job_row(*, run: Run, group: CaseGroup, config: Config, priority: int) -> Job
         precision=group.precision,
         spec=spec,
         priority=PRIORITY_SOAK if group.is_soak else priority,
+    )
+
+
+def compare_row(
+    *, run: Run, base: Build, group: CaseGroup, watch: Sequence[tuple[Case, str]], config: Config
+) -> Job:
+    """The job that compares a group's watched cases of the run's build with `base`, not saved yet.
+
+    `watch` has the metric of each case that must be decided.
+    """
+    cases = list(dict.fromkeys(case for case, _ in watch))
+    return Job(
+        run=run,
+        kind=Job.Kind.COMPARE,
+        device_class=run.device_class,
+        model=group.model,
+        precision=group.precision,
+        spec={
+            "source": group.source.model_dump(),
+            "limits": config.limits.model_dump(),
+            "cases": [case.model_dump() for case in cases],
+            "base": base.pk,
+            "watch": [[cases.index(case), metric] for case, metric in watch],
+            "suspected": [],
+        },
     )
 
 

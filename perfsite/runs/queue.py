@@ -93,7 +93,8 @@ def order_make(*, attempt: Attempt) -> Order:
     builds = [build]
     if "base" in job.spec:
         builds.insert(0, Build.objects.get(pk=job.spec["base"]))
-    sources = [BuildSource(build_id=one.pk, repo=one.project.repo, sha=one.sha) for one in builds]
+    ref = job.spec.get("ref", "")
+    sources = [BuildSource(build_id=one.pk, repo=one.project.repo, sha=one.sha, ref=ref) for one in builds]
     fields = {
         "job_id": job.pk,
         "attempt": attempt.number,

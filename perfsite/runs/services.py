@@ -111,6 +111,14 @@ def _build_row(project: Project, branch: str, commit: Commit, head: str) -> Buil
     )
 
 
+def build_note(*, project: Project, branch: str, commit: Commit) -> Build:
+    """The build of a commit that is compared but has no place on a branch of its own: never planned."""
+    row = _build_row(project, branch, commit, head="")
+    row.state = "planned"
+    Build.objects.bulk_create([row], ignore_conflicts=True)
+    return Build.objects.get(project=project, branch=branch, sha=commit.sha)
+
+
 def branch_delete(*, project: Project, branch: str) -> None:
     """A branch is gone: what waits to be planned or measured for it is not worth a GPU any more."""
     reason = f"branch {branch} was deleted before this build was measured"

@@ -8,10 +8,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from perfsite.pulls.services import pull_close, pull_receive
 from perfsite.runs.models import Project
 from perfsite.runs.services import branch_delete, builds_receive
 from perfsite.webhooks.models import Delivery, RefusalCount
-from perfsite.webhooks.payloads.events import Deletion, Ignored, Payload, Ping, Push
+from perfsite.webhooks.payloads.events import Deletion, Ignored, Payload, Ping, PullUpdate, Push
 from perfsite.webhooks.repository import repository_matches
 
 
@@ -30,7 +31,7 @@ def delivery_receive(*, project: Project, forge: str, delivery_id: str, payload:
         return _replayed(delivery_id)
     try:
         with transaction.atomic():
-            receipt = _apply(project, payload)
+            receipt = _apply(project, forge, payload)
             Delivery.objects.create(
                 project=project,
                 forge=forge,
@@ -65,7 +66,7 @@ def _replayed(delivery_id: str) -> Receipt:
     return Receipt("replayed", 0, f"delivery {delivery_id} was received before; nothing was done again")
 
 
-def _apply(project: Project, payload: Payload) -> Receipt:
+def _apply(project: Project, forge: str, payload: Payload) -> Receipt:
     match payload.action:
         case Ping():
             return Receipt("pong", 0, f"{project.slug} listens")
@@ -81,10 +82,25 @@ def _apply(project: Project, payload: Payload) -> Receipt:
         case Deletion(branch):
             branch_delete(project=project, branch=branch)
             return Receipt("accepted", 0, f"branch {branch} is deleted: what waited for it is cancelled")
+        case PullUpdate():
+            return _pull_apply(project, forge, payload.action)
         case Push(branch, commits, head):
             builds = builds_receive(project=project, branch=branch, commits=commits, head=head)
             many = "1 build" if len(builds) == 1 else f"{len(builds)} builds"
             return Receipt("accepted", len(builds), f"{many} on {branch}, head {head[:7]}")
+
+
+def _pull_apply(project: Project, forge: str, update: PullUpdate) -> Receipt:
+    told = update.told
+    name = f"pull request {told.number}"
+    if not update.is_open:
+        pull_close(project=project, forge=forge, told=told)
+        return Receipt("accepted", 0, f"{name} is closed: what waited for it is cancelled")
+    head = pull_receive(project=project, forge=forge, told=told)
+    if head is None:
+        return Receipt("ignored", 0, f"{name} has changed since: a newer delivery came first")
+    waits = "; it is of a fork and waits for a maintainer's approval" if head.state == "waiting" else ""
+    return Receipt("accepted", 0, f"{name}, head {told.sha[:7]}{waits}")
 
 
 def _is_of(project: Project, payload: Payload) -> bool:

@@ -36,12 +36,13 @@ def _checked(request: HttpRequest, row: Forge, project: Project, forge: str, bod
     header = request.headers.get(row.signature_header, "")
     if not row.verify(secret=project.webhook_secret, body=body, header=header):
         refusal_count(project=project, reason="signature" if header else "unsigned")
-        return _refused(403, f"the header {row.signature_header} is missing or does not sign this body")
-    delivery_id = request.headers.get(row.delivery_header, "")
+        return _refused(403, f"the header {row.signature_header} is missing or does not prove this body")
+    delivery_id = next(filter(None, (request.headers.get(name) for name in row.delivery_headers)), "")
     if not _DELIVERY_ID.fullmatch(delivery_id):
         refusal_count(project=project, reason="malformed")
         return _refused(
-            400, f"the header {row.delivery_header} is missing or no plain id of 1 to 100 characters"
+            400,
+            f"the header {row.delivery_headers[0]} is missing or no plain id of 1 to 100 characters",
         )
     try:
         payload = row.parse(request.headers, body)

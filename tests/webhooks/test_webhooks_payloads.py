@@ -285,10 +285,18 @@ _JSON = st.recursive(
 )
 
 
+GITLAB_PUSH = {
+    "object_kind": "push",
+    "ref": "refs/heads/main",
+    "after": "a" * 40,
+    "project": {"path_with_namespace": "acme/vision"},
+}
+
+
 @given(st.sampled_from(sorted(FORGES)), st.dictionaries(st.sampled_from([*push(), *COMMIT]), _JSON))
 @settings(max_examples=300, deadline=None)
 def test_any_json_is_a_payload_or_a_reason(forge: str, changes: dict[str, Any]):
-    base = push() if forge == "github" else COMMIT
+    base = {"github": push(), "gitlab": GITLAB_PUSH}.get(forge, COMMIT)
     body = json.dumps({**base, **changes}).encode()
     reason = ""
     try:

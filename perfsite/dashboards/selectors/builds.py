@@ -81,8 +81,13 @@ class BuildRow:
 
 
 def builds_recent(*, project: Project) -> QuerySet[Build]:
-    """The builds of a project, the newest first: by place on the branch, then by arrival."""
-    return project.builds.order_by(F("ordinal").desc(nulls_first=True), "-received_at", "-id")
+    """The builds of a project, the newest first: by place on the branch, then by arrival.
+
+    Those of pull requests are not among them: they have pages of their own, and no branch.
+    """
+    return project.builds.exclude(branch__startswith="refs/").order_by(
+        F("ordinal").desc(nulls_first=True), "-received_at", "-id"
+    )
 
 
 def build_rows(*, builds: Sequence[Build]) -> list[BuildRow]:

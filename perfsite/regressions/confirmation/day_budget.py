@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from perfsite.runs.budget import SEARCH
+from perfsite.runs.budget import PULL, SEARCH
 from perfsite.runs.models import Attempt, Job
 from perfsite.runs.states import JOB_ENDED
 
@@ -25,13 +25,14 @@ _RECENT = 20
 def minutes_spent(*, project_id: int, now: datetime) -> float:
     """Minutes of devices that a project's own runs took since midnight UTC, every try of them.
 
-    Those are comparisons, profiles, and measure jobs that the site ordered for a search.
+    Those are comparisons, profiles, and measure jobs that the site ordered for a search; not the
+    comparisons of pull requests, whose authors ordered them.
     """
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     own = Q(job__kind__in=_KINDS) | Q(job__spec__backfill=SEARCH)
     tries = Attempt.objects.filter(
         own, Q(ended_at=None) | Q(ended_at__gt=midnight), job__run__build__project_id=project_id
-    )
+    ).exclude(job__spec__purpose=PULL)
     spans = tries.values_list("claimed_at", "ended_at")
     total = sum(((end or now) - max(start, midnight) for start, end in spans), timedelta())
     return max(total.total_seconds(), 0.0) / 60.0
@@ -48,7 +49,7 @@ def day_spent(*, project_id: int, spec: Mapping[str, Any], now: datetime) -> str
         return "[confirmation] in perfsite.toml allows no device time: minutes_per_day is 0"
     spent = minutes_spent(project_id=project_id, now=now)
     waiting = Job.objects.filter(run__build__project_id=project_id, kind__in=_KINDS, priority__gte=0)
-    ordered = waiting.exclude(state__in=JOB_ENDED).count()
+    ordered = waiting.exclude(state__in=JOB_ENDED).exclude(spec__purpose=PULL).count()
     aside = ordered * _minutes_typical(project_id) if ordered else 0.0
     if spent + aside < allowed:
         return ""

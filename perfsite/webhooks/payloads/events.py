@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from perfsite.pulls.told import PullTold
 from perfsite.runs.commits import Commit
 
 # GitHub lists at most this many commits of one push; no other sender gets more out of one delivery
@@ -31,6 +32,14 @@ class Deletion:
 
 
 @dataclass(frozen=True)
+class PullUpdate:
+    """A pull request was opened, got a new head, was reopened (`is_open`), or was merged or closed."""
+
+    told: PullTold
+    is_open: bool
+
+
+@dataclass(frozen=True)
 class Ping:
     """The forge asks whether somebody is here."""
 
@@ -47,7 +56,7 @@ class Payload:
     """A parsed delivery.  `repository` holds the names and URLs the payload gives its repository."""
 
     event: str
-    action: Push | Deletion | Ping | Ignored
+    action: Push | Deletion | PullUpdate | Ping | Ignored
     repository: tuple[str, ...] = ()
 
 

@@ -54,10 +54,10 @@ def is_zero(sha: str) -> bool:
 
 
 def _when(value: object) -> datetime | None:
-    """ISO 8601, or seconds since 1970 as GitHub mixes them; None when it is neither."""
+    """ISO 8601, with ` UTC` as GitLab may write it, or seconds since 1970 as GitHub mixes them; else None."""
     try:
         if isinstance(value, str):
-            moment = datetime.fromisoformat(value.strip())
+            moment = datetime.fromisoformat(value.strip().removesuffix(" UTC"))
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
         if isinstance(value, (int, float)):
             return datetime.fromtimestamp(value, UTC)

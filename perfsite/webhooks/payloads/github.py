@@ -1,4 +1,4 @@
-"""GitHub's payloads: `push` and `ping`; every other event is acknowledged and starts nothing.  Pure.
+"""GitHub's payloads: `push`, `pull_request`, `ping`; other events are acknowledged and start nothing.  Pure.
 
 https://docs.github.com/en/webhooks/webhook-events-and-payloads#push
 """
@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 
 from pydantic import Field
 
+from perfsite.pulls.told import PullTold
 from perfsite.runs.commits import Commit
 from perfsite.webhooks.payloads.events import (
     MAX_COMMITS,
@@ -20,6 +21,7 @@ from perfsite.webhooks.payloads.events import (
     Payload,
     PayloadError,
     Ping,
+    PullUpdate,
     Push,
     no_branch,
 )
@@ -39,6 +41,8 @@ from perfsite.webhooks.payloads.fields import (
 
 EVENT_HEADER = "X-GitHub-Event"
 _EVENT = re.compile(r"[A-Za-z0-9_.-]{1,60}")
+_OPENED = ("opened", "synchronize", "reopened")
+_CLOSED = "closed"
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -85,6 +89,33 @@ class _Push(Shape):
     repository: _Repository
 
 
+class _User(Shape):
+    login: Name = ""
+    id: int | None = None
+
+
+class _End(Shape):
+    ref: str
+    sha: Sha
+    repo: _Repository | None = None
+
+
+class _PullFacts(Shape):
+    head: _End
+    base: _End
+    title: Message = ""
+    html_url: Link = ""
+    user: _User = _User()
+    updated_at: When = None
+
+
+class _Pull(Shape):
+    action: str
+    number: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    pull_request: _PullFacts
+    repository: _Repository
+
+
 def github_parse(headers: Mapping[str, str], body: bytes) -> Payload:
     """Read one delivery of GitHub, sent as JSON or as a form; `headers` ignore case.
 
@@ -97,10 +128,33 @@ def github_parse(headers: Mapping[str, str], body: bytes) -> Payload:
     value = json_read(_json_of(headers, body))
     if event == "ping":
         return Payload(event, Ping())
+    if event == "pull_request":
+        pull = shape_read(_Pull, value)
+        return Payload(event, _pull_action(pull), pull.repository.names)
     if event != "push":
         return Payload(event, Ignored(f"event {event!r} starts no build"))
     push = shape_read(_Push, value)
     return Payload(event, _action(push), push.repository.names)
+
+
+def _pull_action(pull: _Pull) -> PullUpdate | Ignored:
+    """What became of the pull request; a head whose repository is gone counts as a fork's."""
+    if pull.action not in (*_OPENED, _CLOSED):
+        return Ignored(f"action {pull.action[:60]!r} of a pull request changes no code")
+    facts = pull.pull_request
+    head, base = facts.head.repo, facts.base.repo or pull.repository
+    told = PullTold(
+        number=pull.number,
+        sha=facts.head.sha,
+        base_branch=branch_of(f"refs/heads/{facts.base.ref}") or "",
+        author=facts.user.login,
+        author_id="" if facts.user.id is None else str(facts.user.id),
+        from_fork=head is None or head.full_name.casefold() != base.full_name.casefold(),
+        title=facts.title,
+        url=facts.html_url,
+        updated_at=facts.updated_at,
+    )
+    return PullUpdate(told, is_open=pull.action != _CLOSED)
 
 
 def _json_of(headers: Mapping[str, str], body: bytes) -> bytes:

@@ -1,0 +1,89 @@
+"""Telling the forge: one check and one comment for each pull request, edited in place.
+
+What is to be told is worked out from the rows; a head is told again only when that differs from what it was
+told last, so a lost, late or doubled task tells nothing twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.db.models import Q
+from django.utils import timezone
+
+from perfsite.alerts.channels import DeliveryError
+from perfsite.pulls.forges import FORGES
+from perfsite.pulls.models import PullHead
+from perfsite.pulls.selectors import head_jobs, outcome_of, pull_url
+from perfsite.pulls.table import MARKER, Outcome, comment_markdown
+from perfsite.runs.models import Job
+
+log = logging.getLogger(__name__)
+
+MAX_TRIES = 8
+_RECENT = timedelta(days=7)  # an older head changes no more
+_BACKOFF_FIRST = timedelta(seconds=30)
+_BACKOFF_LONGEST = timedelta(hours=1)
+
+
+def heads_tell() -> int:
+    """Tell the forges of every head that changed; returns how many were told."""
+    now = timezone.now()
+    current = Q(state__in=("received", "waiting", "planned", "skipped", "failed"))
+    rows = PullHead.objects.filter(current, tell_due_at__lte=now, received_at__gte=now - _RECENT)
+    heads = list(rows.select_related("pull__project", "base").order_by("id"))
+    jobs = head_jobs(heads=heads)
+    return sum(_head_tell(head, jobs[head.pk]) for head in heads)
+
+
+def _head_tell(head: PullHead, jobs: Sequence[Job]) -> bool:
+    outcome = outcome_of(head=head, jobs=jobs)
+    url = pull_url(pull=head.pull)
+    body = comment_markdown(outcome, sha=head.sha, base=head.base.sha if head.base else "", url=url)
+    digest = hashlib.sha256(f"{outcome.check}\n{outcome.sentence}\n{body}".encode()).hexdigest()
+    if digest == head.told_sha256:
+        return False
+    forge = FORGES.get(head.pull.forge)
+    if forge is None:
+        return False
+    # claimed before the call: of two tasks at once one tells
+    lease = timezone.now() + _BACKOFF_FIRST * 2
+    claimed = PullHead.objects.filter(pk=head.pk, tell_due_at=head.tell_due_at, told_sha256=head.told_sha256)
+    if not claimed.update(tell_due_at=lease):
+        return False
+    try:
+        _call(forge, head, outcome, url, body)
+    except DeliveryError as error:
+        _put_off(head, digest, error)
+        return False
+    PullHead.objects.filter(pk=head.pk).update(
+        told_sha256=digest, tell_tries=0, tell_error="", tell_due_at=timezone.now()
+    )
+    return True
+
+
+def _call(forge: object, head: PullHead, outcome: Outcome, url: str, body: str) -> None:
+    project = head.pull.project
+    forge.status_set(  # type: ignore[attr-defined]
+        project=project, sha=head.sha, state=outcome.check, description=outcome.sentence, url=url
+    )
+    # while it runs the check says so; a comment is for results
+    if not outcome.open and head.state != "received":
+        forge.comment_put(  # type: ignore[attr-defined]
+            project=project, pull_request=head.pull.number, body=body, marker=MARKER
+        )
+
+
+def _put_off(head: PullHead, digest: str, error: DeliveryError) -> None:
+    """After a failed try: later, or never of this very content when it is permanent or tries are spent."""
+    log.info("pull request %s could not be told: %s", head.pull.number, error)
+    tries = head.tell_tries + 1
+    over = error.permanent or tries >= MAX_TRIES
+    wait = min(_BACKOFF_FIRST * 2 ** (tries - 1), _BACKOFF_LONGEST)
+    values = {"told_sha256": digest, "tell_tries": 0} if over else {"tell_tries": tries}
+    PullHead.objects.filter(pk=head.pk).update(
+        tell_error=str(error)[:1000], tell_due_at=timezone.now() + wait, **values
+    )
