@@ -13,8 +13,9 @@ from perfsite.core.transition import state_swap
 from perfsite.pulls.models import PullHead, PullRequest, TrustedAuthor
 from perfsite.pulls.states import HEAD_STATES
 from perfsite.pulls.told import PullTold
-from perfsite.runs.models import Project
+from perfsite.runs.models import Job, Project
 from perfsite.runs.services import jobs_cancel
+from perfsite.runs.states import JOB_ENDED
 
 PLAN_TASK = "pulls.plan"
 TELL_TASK = "pulls.tell"
@@ -53,10 +54,12 @@ def pull_close(*, project: Project, forge: str, told: PullTold) -> bool:
 
 def heads_supersede(*, pull: PullRequest, keep: PullHead | None) -> None:
     """Close the other open heads, and cancel their jobs that have not ended once this is committed."""
-    rows = pull.heads.filter(state__in=_OPEN).exclude(pk=keep.pk if keep else None)
+    rows = pull.heads.filter(state__in=_OPEN)
+    if keep is not None:
+        rows = rows.exclude(pk=keep.pk)
     reason = f"superseded by {keep.short}" if keep else "the pull request was closed"
     for head in rows.select_related("build"):
-        unfinished = head.build_id and head.build.runs.filter(jobs__state__in=("queued", "running")).exists()
+        unfinished = Job.objects.filter(run__build_id=head.build_id).exclude(state__in=JOB_ENDED).exists()
         if head.state == "planned" and not unfinished:
             continue  # its result stands
         if state_swap(head, to="superseded", legal=HEAD_STATES, reason=reason) and head.build_id:
