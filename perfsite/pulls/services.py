@@ -59,7 +59,7 @@ def heads_supersede(*, pull: PullRequest, keep: PullHead | None) -> None:
         rows = rows.exclude(pk=keep.pk)
     reason = f"superseded by {keep.short}" if keep else "the pull request was closed"
     for head in rows.select_related("build"):
-        unfinished = Job.objects.filter(run__build_id=head.build_id).exclude(state__in=JOB_ENDED).exists()
+        unfinished = Job.objects.filter(run__build=head.build).exclude(state__in=JOB_ENDED).exists()
         if head.state == "planned" and not unfinished:
             continue  # its result stands
         if state_swap(head, to="superseded", legal=HEAD_STATES, reason=reason) and head.build_id:
