@@ -6,8 +6,8 @@ import pytest
 
 from perfsite.core.errors import PerfsiteError
 from perfsite.regressions.assigning import assignee_of
-from perfsite.regressions.causes.fixing import fixes_verify
 from perfsite.regressions.causes import causes_find
+from perfsite.regressions.causes.fixing import fixes_verify
 from perfsite.regressions.changes import regression_open
 from perfsite.regressions.incident_states import PERSON_STATES, state_of
 from perfsite.regressions.models import Incident, Regression, Verdict
