@@ -44,6 +44,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "perfsite.core.middleware.api_problems",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "perfsite.core.middleware.content_security_policy",
@@ -139,6 +140,14 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = WEBHOOK_MAX_BYTES
 
 # networks that are not public and that channels, forges and artifacts may be called in all the same
 OUTBOUND_NETWORKS = environ.env_networks("PERFSITE_OUTBOUND_NETWORKS")
+
+# requests a minute to the API: by a token's purpose ("" for the others and for people), and by address
+# of everybody else
+API_PER_MINUTE = {"worker": 30_000, "": environ.env_int("PERFSITE_API_PER_MINUTE", default=1200)}
+API_PER_MINUTE_ADDRESS = environ.env_int("PERFSITE_API_PER_MINUTE_ADDRESS", default=300)
+# so many proxies in front tell the address in X-Forwarded-For; with 0 that header, which anyone can
+# send, is not read
+API_PROXIES = environ.env_int("PERFSITE_PROXIES", default=0)
 
 HEARTBEAT_SECONDS = environ.env_int("PERFSITE_HEARTBEAT_SECONDS", default=5)
 LEASE_SECONDS = environ.env_int("PERFSITE_LEASE_SECONDS", default=60)

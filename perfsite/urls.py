@@ -3,12 +3,13 @@
 from django.urls import include, path
 
 from perfsite.access.views import login_link
-from perfsite.api import api
+from perfsite.api import api, nothing_here
 from perfsite.health import healthz
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("api/v1/", api.urls),
+    path("api/v1/<path:rest>", nothing_here),
     path("login/link/<str:secret>/", login_link, name="login-link"),
     path("webhooks/", include("perfsite.webhooks.urls")),
     path("", include("perfsite.dashboards.urls")),

@@ -230,12 +230,12 @@ def _refusal(answer: httpx.Response) -> SiteError:
 
 
 def _sentence(answer: httpx.Response) -> str:
-    """The site's own words (`detail`) where it has some, else the status and where it came from."""
+    """The site's own words where it has some, else the status and where it came from."""
     where = f"{answer.request.method} {answer.request.url}: {answer.status_code}"
     try:
-        detail = answer.json()["detail"]
+        told = answer.json()["error"]["message"]
     except (ValueError, KeyError, TypeError):
         if answer.is_redirect:
             return f"{where} points to {answer.headers.get('location')}; give that address as --site"
         return f"{where} {answer.reason_phrase}"
-    return detail if isinstance(detail, str) and answer.status_code != 404 else f"{where}: {detail}"
+    return told if isinstance(told, str) and answer.status_code != 404 else f"{where}: {told}"

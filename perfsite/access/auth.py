@@ -2,39 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from ninja.errors import AuthenticationError
 from ninja.security import HttpBearer
 from ninja.security.apikey import APIKeyCookie
 
 from perfsite.access.models import Token
-from perfsite.access.services import token_check
+from perfsite.access.rights import RIGHTS
+from perfsite.access.services import token_find
+from perfsite.core.errors import ForbiddenError
 
 
-class WorkerToken(HttpBearer):
-    """Workers only: `Authorization: Bearer ...` with a token of purpose `worker`."""
+class Bearer(HttpBearer):
+    """A machine: `Authorization: Bearer ...` with a token whose purpose gives the right `right`."""
 
-    def authenticate(self, request: HttpRequest, token: str) -> Token | None:
-        """The token, or None (401)."""
-        return token_check(secret=token, purposes=frozenset({"worker"}))
+    def __init__(self, right: str) -> None:
+        super().__init__()
+        self.right = right
 
+    def authenticate(self, request: HttpRequest, token: str) -> Token:
+        """The token.
 
-class ReaderToken(HttpBearer):
-    """Machines that read; a token of purpose `write` reads too."""
-
-    def authenticate(self, request: HttpRequest, token: str) -> Token | None:
-        """The token, or None (401)."""
-        return token_check(secret=token, purposes=frozenset({"read", "write"}))
-
-
-class WriterToken(HttpBearer):
-    """Machines that order runs."""
-
-    def authenticate(self, request: HttpRequest, token: str) -> Token | None:
-        """The token, or None (401)."""
-        return token_check(secret=token, purposes=frozenset({"write"}))
+        Raises:
+            AuthenticationError: it is unknown, revoked or has expired.
+            ForbiddenError: its purpose is another one.
+        """
+        found = token_find(secret=token)
+        if found is None:
+            raise AuthenticationError(
+                message="no living token has this secret: it is unknown, revoked or expired"
+            )
+        if found.purpose not in RIGHTS[self.right]:
+            wanted = " or ".join(sorted(RIGHTS[self.right]))
+            raise ForbiddenError(f"token {found.name!r} is of purpose {found.purpose}; this needs {wanted}")
+        return found
 
 
 class Person(APIKeyCookie):
@@ -42,20 +47,46 @@ class Person(APIKeyCookie):
 
     param_name = settings.SESSION_COOKIE_NAME
 
+    def _get_key(self, request: HttpRequest) -> str | None:
+        # who sends no cookie is told to log in, not that a CSRF token is missing
+        return super()._get_key(request) if self.param_name in request.COOKIES else None
+
     def authenticate(self, request: HttpRequest, key: str | None) -> Any:
         """The user, or None (401)."""
         return request.user if request.user.is_authenticated else None
 
 
-def anyone(request: HttpRequest) -> str:
-    """Let the view decide: it shows an unknown reader public projects only."""
-    return "anyone"
+class Anyone:
+    """Lets the view decide: it shows an unknown reader public projects only."""
+
+    openapi_security_schema: dict[str, str] = {}  # it is listed, as the alternative that asks for nothing
+
+    def __call__(self, request: HttpRequest) -> str:
+        """Always."""
+        return "anyone"
 
 
-READERS = [ReaderToken(), Person(), anyone]
-WRITERS = [WriterToken(), Person()]
+WORKERS = Bearer("work")
+MACHINES_AND_PEOPLE: list[Callable] = [Bearer("read"), Person()]
+READERS: list[Callable] = [*MACHINES_AND_PEOPLE, Anyone()]
+REPORTERS: list[Callable] = [Bearer("report"), Person()]
+DELIVERERS: list[Callable] = [Bearer("deliver"), Person()]
+TRIAGERS: list[Callable] = [Bearer("triage"), Person()]
+
+
+def token_of(request: HttpRequest) -> Token | None:
+    """The token a request came with; None for people and strangers."""
+    found = getattr(request, "auth", None)
+    return found if isinstance(found, Token) else None
+
+
+def actor_of(request: HttpRequest) -> str:
+    """Who did it, for an event log: the person's name, or the token's."""
+    token = token_of(request)
+    return f"token {token.name}" if token else request.user.get_username()
 
 
 def sees_all(request: HttpRequest) -> bool:
-    """Whether the reader may see projects that are not public."""
-    return getattr(request, "auth", "anyone") != "anyone" or request.user.is_authenticated
+    """Whether the reader may see every project, also those that are not public."""
+    token = token_of(request)
+    return token.project_id is None if token else request.user.is_authenticated

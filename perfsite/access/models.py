@@ -6,24 +6,43 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from perfsite.access.rights import PURPOSES
+
 
 class Token(models.Model):
-    """A machine's key.  Only its SHA-256 is kept: a random 256-bit key needs no slow hash."""
+    """A machine's key.  Only its SHA-256 is kept: a random 256-bit key needs no slow hash.
 
-    class Purpose(models.TextChoices):
-        WORKER = "worker", "claims jobs and sends reports"
-        READ = "read", "reads"
-        WRITE = "write", "reads, and orders runs"
+    It reaches one project, or all of them where `project` is null.
+    """
 
-    name = models.CharField(max_length=100, unique=True)
-    purpose = models.CharField(max_length=10, choices=Purpose.choices)
+    name = models.CharField(max_length=100)
+    purpose = models.CharField(max_length=10, choices=list(PURPOSES.items()))
+    # by name: this room lies below the one of projects
+    project = models.ForeignKey("runs.Project", null=True, on_delete=models.CASCADE, related_name="tokens")
     sha256 = models.CharField(max_length=64, unique=True)
+    created_by = models.CharField(max_length=150, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     last_used_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            # a revoked token's name may be used again
+            models.UniqueConstraint(
+                fields=["name"], condition=models.Q(revoked_at__isnull=True), name="token_name_once"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.purpose})"
+
+    @property
+    def state(self) -> str:
+        """`living`, `revoked` or `expired`."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at is not None and self.expires_at <= timezone.now() else "living"
 
 
 class LoginLink(models.Model):

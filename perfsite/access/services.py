@@ -4,37 +4,66 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
+from django.db.models import Q
 from django.utils import timezone
 
 from perfsite.access.models import LoginLink, Token
+from perfsite.access.rights import FORMER, PURPOSES
 from perfsite.core.errors import PerfsiteError
 
 _LINK_LIFETIME = timedelta(minutes=30)
 # one write a minute is enough to tell when a token was last used
 _USE_GRAIN = timedelta(minutes=1)
+_NAME_LONGEST = 100
 
 
 def secret_sha256(secret: str) -> str:
     """The digest a secret is stored and looked up by."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
 
 
-def token_add(*, name: str, purpose: str) -> str:
+def token_add(
+    *,
+    name: str,
+    purpose: str,
+    project_id: int | None = None,
+    expires_at: datetime | None = None,
+    created_by: str = "",
+) -> str:
     """Make a token and return its secret, which nobody can read again.
 
+    Without `project_id` it reaches every project, without `expires_at` it lives until it is revoked.
+
     Raises:
-        PerfsiteError: the name is taken or the purpose unknown.
+        PerfsiteError: the name is taken or none, the purpose unknown, a worker's token is for one
+            project, or the time is over already.
     """
-    if purpose not in Token.Purpose.values:
-        raise PerfsiteError(f"unknown purpose {purpose!r}; known: {', '.join(Token.Purpose.values)}")
-    if Token.objects.filter(name=name).exists():
-        raise PerfsiteError(f"there is a token {name!r} already; choose another name or revoke it first")
+    purpose = FORMER.get(purpose, purpose)
+    if purpose not in PURPOSES:
+        raise PerfsiteError(f"unknown purpose {purpose!r}; known: {', '.join(PURPOSES)}")
+    if not 1 <= len(name.strip()) <= _NAME_LONGEST:
+        raise PerfsiteError(f"a token needs a name of 1 to {_NAME_LONGEST} characters, such as the machine's")
+    if purpose == "worker" and project_id is not None:
+        raise PerfsiteError("a worker measures for every project: its token cannot be for one")
+    if expires_at is not None and expires_at <= timezone.now():
+        raise PerfsiteError(f"the token would have expired at {expires_at:%Y-%m-%d %H:%M} already")
+    if Token.objects.filter(name=name.strip(), revoked_at=None).exists():
+        raise PerfsiteError(
+            f"there is a token {name.strip()!r} already; choose another name or revoke it first"
+        )
     secret = f"ps_{purpose}_{secrets.token_urlsafe(32)}"
-    Token.objects.create(name=name, purpose=purpose, sha256=secret_sha256(secret))
+    Token.objects.create(
+        name=name.strip(),
+        purpose=purpose,
+        project_id=project_id,
+        expires_at=expires_at,
+        created_by=created_by[:150],
+        sha256=secret_sha256(secret),
+    )
     return secret
 
 
@@ -44,12 +73,24 @@ def token_renew(*, name: str, purpose: str) -> str:
     return token_add(name=name, purpose=purpose)
 
 
-def token_check(*, secret: str, purposes: frozenset[str]) -> Token | None:
-    """The living token with this secret and one of these purposes, or None."""
-    token = Token.objects.filter(
-        sha256=secret_sha256(secret), purpose__in=purposes, revoked_at__isnull=True
-    ).first()
+def token_revoke(*, name: str, project_id: int | None = None) -> None:
+    """End a token at once; `project_id` only finds it among that project's.
+
+    Raises:
+        PerfsiteError: there is no living token of this name.
+    """
+    living = Token.objects.filter(name=name, revoked_at=None)
+    if project_id is not None:
+        living = living.filter(project_id=project_id)
+    if not living.update(revoked_at=timezone.now()):
+        raise PerfsiteError(f"there is no living token {name!r}; `token list` tells which there are")
+
+
+def token_find(*, secret: str) -> Token | None:
+    """The living token with this secret, whose use is noted, or None."""
     now = timezone.now()
+    living = Token.objects.filter(Q(expires_at=None) | Q(expires_at__gt=now), revoked_at=None)
+    token = living.filter(sha256=secret_sha256(secret)).first()
     if token and (token.last_used_at is None or now - token.last_used_at > _USE_GRAIN):
         Token.objects.filter(pk=token.pk).update(last_used_at=now)
     return token

@@ -11,6 +11,14 @@ class NotFoundError(PerfsiteError):
     """The thing asked for does not exist, or not for this reader."""
 
 
+class ForbiddenError(PerfsiteError):
+    """The caller is known and may not do this."""
+
+
+class ConflictError(PerfsiteError):
+    """The request is right in itself and does not fit what is stored."""
+
+
 class ConfigError(PerfsiteError):
     """A `perfsite.toml` or a setting is wrong; the message names the line or key."""
 
@@ -21,3 +29,7 @@ class RepositoryError(PerfsiteError):
 
 class SupersededError(PerfsiteError):
     """The attempt's token is no longer the job's: another attempt took over or the job has ended."""
+
+
+class UnavailableError(PerfsiteError):
+    """The site cannot do it now, through no fault of the caller; the same request may work later."""

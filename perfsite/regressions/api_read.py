@@ -1,103 +1,136 @@
-"""The reading API of incidents."""
+"""The reading API of incidents, verdicts, comparisons of builds, and grading."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from typing import Any
 
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
-from ninja import Router, Schema
+from django.utils import timezone
+from ninja import Query, Router, Schema
+from pydantic import Field
 
 from perfsite.access.auth import READERS
-from perfsite.access.readers import row_seen
-from perfsite.core.pagination import LIMIT_DEFAULT, page_cut
-from perfsite.regressions.models import Incident
-from perfsite.runs.models import Project
+from perfsite.access.readers import row_seen, rows_seen
+from perfsite.core.errors import PerfsiteError
+from perfsite.core.pagination import Cursor, Page, page_of
+from perfsite.core.parameters import ID_MAX, RowId
+from perfsite.regressions.api_schemas import (
+    CompareOut,
+    EventOut,
+    GradingOut,
+    IncidentOut,
+    StandingOut,
+    VerdictOut,
+)
+from perfsite.regressions.comparing import builds_compare
+from perfsite.regressions.grading import grading_read
+from perfsite.regressions.grading_rules import rule_now
+from perfsite.regressions.models import Incident, IncidentEvent, Regression, Verdict
+from perfsite.regressions.verdicts import build_standing
+from perfsite.results.models import Series
+from perfsite.runs.models import Build, Project
 
 router = Router(auth=READERS, tags=["incidents"])
 
 
-class RegressionOut(Schema):
-    """One series that got worse: values in the metric's unit, `relative` is after over before minus one."""
+class IncidentFilter(Schema):
+    """Which incidents are wanted."""
 
-    series_id: int
-    series: str
-    before: float
-    after: float
-    relative: float
-    relative_low: float | None
-    relative_high: float | None
-    stage: str
-    sentence: str
+    state: str | None = None
+    kind: str | None = None
 
 
-class IncidentOut(Schema):
-    """The regressions one build is accused of; of kind `environment` its code is innocent.
+class CompareAsk(Schema):
+    """The two builds, by id."""
 
-    A withdrawn one has `withdrawn_at` and `withdrawn_reason`: later data refuted it.
-    """
-
-    id: int
-    build_id: int
-    sha: str
-    good_sha: str
-    culprit_sha: str | None
-    kind: str
-    state: str
-    opened_at: datetime
-    withdrawn_at: datetime | None
-    withdrawn_reason: str
-    regressions: list[RegressionOut]
-
-    @staticmethod
-    def resolve_sha(row: Incident) -> str:
-        """The accused commit."""
-        return row.build.sha
-
-    @staticmethod
-    def resolve_culprit_sha(row: Incident) -> str | None:
-        """The commit that a bisection found guilty, if any."""
-        return row.culprit.sha if row.culprit else None
-
-    @staticmethod
-    def resolve_good_sha(row: Incident) -> str:
-        """The last commit known to be good."""
-        return row.range_start.sha
-
-    @staticmethod
-    def resolve_regressions(row: Incident) -> list[dict[str, object]]:
-        """The worst first."""
-        rows = row.regressions.select_related("series", "verdict")
-        told = ("before", "after", "relative", "relative_low", "relative_high", "stage", "sentence")
-        return [
-            {
-                "series_id": one.series_id,
-                "series": one.series.label,
-                **{name: getattr(one.verdict, name) for name in told},
-            }
-            for one in sorted(rows, key=lambda one: -abs(one.verdict.relative))
-        ]
+    base: int = Field(ge=1, le=ID_MAX, examples=[11])
+    new: int = Field(ge=1, le=ID_MAX, examples=[12])
 
 
-class IncidentPage(Schema):
-    """Incidents, the newest first; pass `next` as `before` for the next page."""
+def _incidents(request: HttpRequest, wanted: IncidentFilter) -> QuerySet[Incident]:
+    rows = rows_seen(request, incidents_full())
+    if wanted.state is not None:
+        rows = rows.filter(state=wanted.state)
+    return rows if wanted.kind is None else rows.filter(kind=wanted.kind)
 
-    items: list[IncidentOut]
-    next: int | None
+
+def incidents_full() -> QuerySet[Incident]:
+    """Incidents with all that the API says of them."""
+    regressions = Regression.objects.select_related("series", "verdict__job", "verdict__base")
+    return Incident.objects.select_related("project", "build", "range_start", "culprit").prefetch_related(
+        Prefetch("regressions", queryset=regressions)
+    )
 
 
-@router.get("/projects/{slug}/incidents", response=IncidentPage)
+@router.get("/incidents", response=Page[IncidentOut])
+def incidents_everywhere(
+    request: HttpRequest, wanted: Query[IncidentFilter], cursor: Query[Cursor]
+) -> dict[str, Any]:
+    """The incidents of every project this reader may see."""
+    return page_of(_incidents(request, wanted), cursor)
+
+
+@router.get("/projects/{slug:slug}/incidents", response=Page[IncidentOut])
 def incidents(
-    request: HttpRequest, slug: str, before: int | None = None, limit: int = LIMIT_DEFAULT
-) -> dict[str, object]:
+    request: HttpRequest, slug: str, wanted: Query[IncidentFilter], cursor: Query[Cursor]
+) -> dict[str, Any]:
     """A project's incidents."""
     project = row_seen(request, Project.objects.all(), project="", slug=slug)
-    rows = Incident.objects.filter(project=project).select_related("build", "range_start", "culprit")
-    items, following = page_cut(rows, before=before, limit=limit)
-    return {"items": items, "next": following}
+    return page_of(_incidents(request, wanted).filter(project=project), cursor)
 
 
 @router.get("/incidents/{incident_id}", response=IncidentOut)
-def incident(request: HttpRequest, incident_id: int) -> Incident:
+def incident(request: HttpRequest, incident_id: RowId) -> Incident:
     """One incident with its regressions."""
-    rows = Incident.objects.select_related("build", "range_start", "culprit")
-    return row_seen(request, rows, pk=incident_id)
+    return row_seen(request, incidents_full(), pk=incident_id)
+
+
+@router.get("/incidents/{incident_id}/events", response=Page[EventOut])
+def events(request: HttpRequest, incident_id: RowId, cursor: Query[Cursor]) -> dict[str, Any]:
+    """What happened to an incident: who, when, why."""
+    found = row_seen(request, Incident.objects.all(), pk=incident_id)
+    return page_of(IncidentEvent.objects.filter(incident=found), cursor)
+
+
+@router.get("/series/{series_id}/verdicts", response=Page[VerdictOut], tags=["verdicts"])
+def series_verdicts(request: HttpRequest, series_id: RowId, cursor: Query[Cursor]) -> dict[str, Any]:
+    """What was decided about a series."""
+    found = row_seen(request, Series.objects.all(), pk=series_id)
+    return page_of(Verdict.objects.filter(series=found), cursor)
+
+
+@router.get("/builds/{build_id}/verdicts", response=Page[VerdictOut], tags=["verdicts"])
+def build_verdicts(request: HttpRequest, build_id: RowId, cursor: Query[Cursor]) -> dict[str, Any]:
+    """What was decided about a build, series by series."""
+    found = row_seen(request, Build.objects.all(), pk=build_id)
+    return page_of(Verdict.objects.filter(build=found), cursor)
+
+
+@router.get("/builds/{build_id}/standing", response=StandingOut, tags=["verdicts"])
+def standing(request: HttpRequest, build_id: RowId) -> dict[str, Any]:
+    """How a build stands as a whole: what a pipeline waits for."""
+    found = row_seen(request, Build.objects.all(), pk=build_id)
+    told = build_standing(build=found)
+    return {"build_id": found.pk, "sha": found.sha, **vars(told)}
+
+
+@router.get("/projects/{slug:slug}/compare", response=CompareOut, tags=["verdicts"])
+def compare(request: HttpRequest, slug: str, ask: Query[CompareAsk]) -> dict[str, Any]:
+    """Two builds of a project side by side."""
+    project = row_seen(request, Project.objects.all(), project="", slug=slug)
+    found = Build.objects.filter(project=project).in_bulk([ask.base, ask.new])
+    for key in (ask.base, ask.new):
+        if key not in found:
+            raise PerfsiteError(f"project {slug} has no build {key}; its builds are listed at /builds")
+    base, new = found[ask.base], found[ask.new]
+    told = vars(builds_compare(base=base, new=new))
+    return {"base_id": base.pk, "base_sha": base.sha, "new_id": new.pk, "new_sha": new.sha, **told}
+
+
+@router.get("/projects/{slug:slug}/grading", response=GradingOut, tags=["grading"])
+def grading(request: HttpRequest, slug: str) -> dict[str, Any]:
+    """How right the service was about a project, and its rule."""
+    project = row_seen(request, Project.objects.all(), project="", slug=slug)
+    found = grading_read(project=project, now=timezone.now())
+    return {**vars(found), "rule": rule_now(project_id=project.pk)}

@@ -7,6 +7,8 @@ import io
 import logging
 import tempfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 from django.conf import settings
@@ -17,22 +19,22 @@ from ninja import Router, Schema, Status
 from pydantic import ValidationError
 
 from benchmarks.report import Report as Body
-from perfsite.access.auth import WorkerToken
-from perfsite.core.errors import SupersededError
+from perfsite.access.auth import WORKERS
+from perfsite.core.errors import UnavailableError
+from perfsite.core.problems import Problem
+from perfsite.core.text import text_clean
 from perfsite.results.artifacts import (
     REPORT_NAME,
     DigestMismatchError,
-    TooLargeError,
     artifact_store,
     stream_copy,
 )
 from perfsite.results.services import ReportMismatchError, report_store
-from perfsite.runs.api import Problem
 from perfsite.runs.lease import attempt_get
 
 log = logging.getLogger(__name__)
 
-router = Router(auth=WorkerToken(), tags=["worker"])
+router = Router(auth=WORKERS, tags=["worker"])
 
 
 class Stored(Schema):
@@ -43,63 +45,49 @@ class Stored(Schema):
 
 @router.put(
     "/attempts/{token}/artifacts/{name}",
-    response={200: Stored, 201: Stored, 400: Problem, 410: Problem, 413: Problem, 503: Problem},
+    response={200: Stored, 201: Stored, 410: Problem, 503: Problem},
+    openapi_extra={"requestBody": {"content": {"application/octet-stream": {}}, "required": True}},
 )
 def artifact(request: HttpRequest, token: UUID, name: str, kind: str, sha256: str) -> Status:
     """A file of the attempt, as the raw body."""
     if name == REPORT_NAME:
-        return Status(400, {"detail": f"{name} is the report's own name; send the file under another"})
-    with tempfile.TemporaryFile() as spool:
-        try:
-            stream_copy(request, spool, limit=settings.ARTIFACT_MAX_BYTES)
-            with transaction.atomic():
-                attempt = attempt_get(token=token)
-            created = artifact_store(
-                attempt=attempt,
-                name=name[:150],
-                kind=kind[:20],
-                content=File(spool, name=name),
-                expected=sha256,
-            )
-        except TooLargeError as error:
-            return Status(413, {"detail": str(error)})
-        except DigestMismatchError as error:
-            return Status(400, {"detail": str(error)})
-        except SupersededError as error:
-            return Status(410, {"detail": str(error)})
-        except OSError as error:
-            return _no_room(error)
+        raise DigestMismatchError(f"{name} is the report's own name; send the file under another")
+    name, kind = text_clean(name)[:150], text_clean(kind)[:20]
+    with _storing(), tempfile.TemporaryFile() as spool:
+        stream_copy(request, spool, limit=settings.ARTIFACT_MAX_BYTES)
+        with transaction.atomic():
+            attempt = attempt_get(token=token)
+        content = File(spool, name=name)
+        created = artifact_store(attempt=attempt, name=name, kind=kind, content=content, expected=sha256)
     return Status(201 if created else 200, {"stored": created})
 
 
 @router.post(
     "/attempts/{token}/report",
-    response={200: Stored, 410: Problem, 413: Problem, 422: Problem, 503: Problem},
+    response={200: Stored, 410: Problem, 503: Problem},
+    openapi_extra={
+        "requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}, "required": True}
+    },
 )
-def report(request: HttpRequest, token: UUID) -> Status:
+def report(request: HttpRequest, token: UUID) -> dict[str, bool]:
     """The report of the attempt, JSON, may be gzipped; the attempt and its job are done with it."""
     try:
         raw = _body(request)
         body = Body.model_validate_json(raw)
-    except TooLargeError as error:
-        return Status(413, {"detail": str(error)})
     except (ValidationError, OSError, EOFError, zlib.error) as error:  # OSError: gzip's own
-        return Status(422, {"detail": f"this is no report: {error}"[:2000]})
-    try:
-        stored = report_store(token=token, body=body, raw=raw)
-    except ReportMismatchError as error:
-        return Status(422, {"detail": f"this is no report: {error}"[:2000]})
-    except SupersededError as error:
-        return Status(410, {"detail": str(error)})
-    except OSError as error:
-        return _no_room(error)
-    return Status(200, {"stored": stored})
+        raise ReportMismatchError(f"this is no report: {error}"[:2000]) from None
+    with _storing():
+        return {"stored": report_store(token=token, body=body, raw=raw)}
 
 
-def _no_room(error: OSError) -> Status:
+@contextmanager
+def _storing() -> Iterator[None]:
     """The storage, not the body, is at fault: the worker keeps what it has and sends it again."""
-    log.error("a worker's file cannot be stored: %s", error)
-    return Status(503, {"detail": f"the site cannot store this now: {error.strerror or error}"})
+    try:
+        yield
+    except OSError as error:
+        log.exception("a worker's file cannot be stored")
+        raise UnavailableError(f"the site cannot store this now: {error.strerror or error}") from None
 
 
 def _body(request: HttpRequest) -> bytes:

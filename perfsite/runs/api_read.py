@@ -1,164 +1,91 @@
-"""The reading API of projects, builds and runs, and the two orders a reader may give."""
+"""The reading API of projects, builds, runs, jobs and workers."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
-from ninja import Router, Schema
+from ninja import Query, Router, Schema
+from pydantic import Field
 
-from perfsite.access.auth import READERS, WRITERS
+from perfsite.access.auth import MACHINES_AND_PEOPLE, READERS
 from perfsite.access.readers import row_seen, rows_seen
-from perfsite.core.pagination import LIMIT_DEFAULT, page_cut
-from perfsite.runs.models import Attempt, Build, Job, Project, Run, Worker
-from perfsite.runs.services import run_again, run_cancel
+from perfsite.core.pagination import Cursor, Page, page_of
+from perfsite.core.parameters import RowId
+from perfsite.runs.api_schemas import BuildOut, JobDetailOut, ProjectOut, RunOut, WorkerOut
+from perfsite.runs.models import Build, Job, Project, Run, Worker
 
 router = Router(auth=READERS, tags=["builds"])
 
 
-class ProjectOut(Schema):
-    """A watched repository."""
+class BuildFilter(Schema):
+    """Which builds are wanted; `sha` may be the beginning of one."""
 
-    slug: str
-    name: str
-    branch: str
-    is_public: bool
-
-
-class BuildOut(Schema):
-    """A build; `reason` says why it was skipped or failed."""
-
-    id: int
-    branch: str
-    sha: str
-    parents: list[str]
-    ordinal: int | None
-    subject: str
-    author_name: str
-    committed_at: datetime | None
-    state: str
-    reason: str
+    branch: str | None = None
+    sha: str | None = Field(None, pattern=r"^[0-9a-fA-F]{4,64}$")
+    state: str | None = None
 
 
-class BuildPage(Schema):
-    """Builds, the newest first; pass `next` as `before` for the next page."""
-
-    items: list[BuildOut]
-    next: int | None
-
-
-class AttemptOut(Schema):
-    """One try of a job by one worker."""
-
-    number: int
-    worker: str
-    state: str
-    reason: str
-
-    @staticmethod
-    def resolve_worker(attempt: Attempt) -> str:
-        """By name."""
-        return attempt.worker.name
-
-
-class JobOut(Schema):
-    """A job; times in UTC."""
-
-    id: int
-    kind: str
-    model: str
-    precision: str
-    state: str
-    tries: int
-    failure_kind: str
-    failure: str
-    progress: dict
-    started_at: datetime | None
-    ended_at: datetime | None
-    attempts: list[AttemptOut]
-
-    @staticmethod
-    def resolve_attempts(job: Job) -> list[Attempt]:
-        """The first try first."""
-        return list(job.attempts.select_related("worker").order_by("number"))
-
-
-class RunOut(Schema):
-    """One build on one device class."""
-
-    id: int
-    build_id: int
-    device_class: str
-    state: str
-    jobs: list[JobOut]
-
-    @staticmethod
-    def resolve_jobs(run: Run) -> list[Job]:
-        """In the order they were queued."""
-        return list(run.jobs.order_by("id"))
-
-
-class WorkerOut(Schema):
-    """A worker and when it was last heard of."""
-
-    name: str
-    device_class: str
-    device_name: str
-    last_seen: datetime
-
-
-class Done(Schema):
-    """How many jobs were concerned."""
-
-    jobs: int
-
-
-@router.get("/projects", response=list[ProjectOut])
-def projects(request: HttpRequest) -> list[Project]:
+@router.get("/projects", response=Page[ProjectOut])
+def projects(request: HttpRequest, cursor: Query[Cursor]) -> dict[str, Any]:
     """Every project this reader may see."""
-    return list(rows_seen(request, Project.objects.order_by("slug"), project=""))
+    return page_of(rows_seen(request, Project.objects.all(), project=""), cursor)
 
 
-@router.get("/projects/{slug}/builds", response=BuildPage)
+@router.get("/projects/{slug:slug}", response=ProjectOut)
+def project(request: HttpRequest, slug: str) -> Project:
+    """One project."""
+    return row_seen(request, Project.objects.all(), project="", slug=slug)
+
+
+@router.get("/projects/{slug:slug}/builds", response=Page[BuildOut])
 def builds(
-    request: HttpRequest, slug: str, before: int | None = None, limit: int = LIMIT_DEFAULT
-) -> dict[str, object]:
+    request: HttpRequest, slug: str, wanted: Query[BuildFilter], cursor: Query[Cursor]
+) -> dict[str, Any]:
     """A project's builds."""
-    project = row_seen(request, Project.objects.all(), project="", slug=slug)
-    items, following = page_cut(Build.objects.filter(project=project), before=before, limit=limit)
-    return {"items": items, "next": following}
+    found = row_seen(request, Project.objects.all(), project="", slug=slug)
+    rows = Build.objects.filter(project=found)
+    if wanted.branch is not None:
+        rows = rows.filter(branch=wanted.branch)
+    if wanted.state is not None:
+        rows = rows.filter(state=wanted.state)
+    if wanted.sha is not None:
+        rows = rows.filter(sha__startswith=wanted.sha.lower())
+    return page_of(rows, cursor)
 
 
-@router.get("/builds/{build_id}/runs", response=list[RunOut])
-def build_runs(request: HttpRequest, build_id: int) -> list[Run]:
+@router.get("/builds/{build_id}", response=BuildOut)
+def build(request: HttpRequest, build_id: RowId) -> Build:
+    """One build."""
+    return row_seen(request, Build.objects.all(), pk=build_id)
+
+
+@router.get("/builds/{build_id}/runs", response=Page[RunOut])
+def build_runs(request: HttpRequest, build_id: RowId, cursor: Query[Cursor]) -> dict[str, Any]:
     """The runs of a build with their jobs."""
-    build = row_seen(request, Build.objects.all(), pk=build_id)
-    return list(build.runs.order_by("id"))
+    found = row_seen(request, Build.objects.all(), pk=build_id)
+    return page_of(_with_jobs(found.runs.all()), cursor)
 
 
 @router.get("/runs/{run_id}", response=RunOut)
-def run(request: HttpRequest, run_id: int) -> Run:
+def run(request: HttpRequest, run_id: RowId) -> Run:
     """One run with its jobs."""
-    return row_seen(request, Run.objects.all(), project="build__project", pk=run_id)
+    return row_seen(request, _with_jobs(Run.objects.all()), project="build__project", pk=run_id)
 
 
-@router.post("/runs/{run_id}/cancel", response=Done, auth=WRITERS)
-def cancel(request: HttpRequest, run_id: int) -> dict[str, int]:
-    """Cancel what has not ended."""
-    wanted = row_seen(request, Run.objects.all(), project="build__project", pk=run_id)
-    waiting = wanted.jobs.filter(state__in=("queued", "running")).count()
-    run_cancel(run=wanted)
-    return {"jobs": waiting}
+@router.get("/jobs/{job_id}", response=JobDetailOut)
+def job(request: HttpRequest, job_id: RowId) -> Job:
+    """One job with its order and log."""
+    rows = Job.objects.prefetch_related("attempts__worker")
+    return row_seen(request, rows, project="run__build__project", pk=job_id)
 
 
-@router.post("/runs/{run_id}/again", response=Done, auth=WRITERS)
-def again(request: HttpRequest, run_id: int) -> dict[str, int]:
-    """Queue what failed or was cancelled once more."""
-    wanted = row_seen(request, Run.objects.all(), project="build__project", pk=run_id)
-    return {"jobs": run_again(run=wanted)}
+@router.get("/workers", response=Page[WorkerOut], auth=MACHINES_AND_PEOPLE, tags=["workers"])
+def workers(request: HttpRequest, cursor: Query[Cursor]) -> dict[str, Any]:
+    """Every worker that ever joined."""
+    return page_of(Worker.objects.all(), cursor)
 
 
-@router.get("/workers", response=list[WorkerOut], auth=WRITERS + READERS[:1])
-def workers(request: HttpRequest) -> list[Worker]:
-    """Every worker that ever joined, the last seen first."""
-    return list(Worker.objects.order_by("-last_seen"))
+def _with_jobs(rows: QuerySet[Run]) -> QuerySet[Run]:
+    return rows.prefetch_related("jobs__attempts__worker")

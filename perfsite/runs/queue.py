@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.db.models import F, Max, Q
 from django.utils import timezone
 
-from perfsite.core.errors import PerfsiteError
+from perfsite.core.errors import ConflictError
 from perfsite.runs.lease import attempt_lose
 from perfsite.runs.models import Attempt, Build, Job, Worker
 from perfsite.runs.pairs import pairs_drop_others, pairs_of
@@ -21,12 +21,12 @@ def worker_greet(*, name: str, device: Device, facts: dict) -> Worker:
     """Note a worker that introduces itself.
 
     Raises:
-        PerfsiteError: a living worker on another device has this name.
+        ConflictError: a living worker on another device has this name.
     """
     known = Worker.objects.filter(name=name).first()
     alive = timezone.now() - timedelta(seconds=settings.LEASE_SECONDS)
     if known and known.device_uuid != device.uuid and known.last_seen > alive:
-        raise PerfsiteError(
+        raise ConflictError(
             f"a worker {name!r} is alive on {known.device_name} ({known.device_uuid}); "
             "give this one another name with --name"
         )

@@ -58,7 +58,7 @@ def test_push_is_measured_and_a_replay_changes_nothing(service, watched):
     medians = [row for row in series if row["metric"] == "latency_p50"]
     assert {row["model"] for row in medians} == {"quick", "slow"}
     for row in medians:
-        points = service.get(f"/series/{row['id']}/points")
+        points = service.get(f"/series/{row['id']}/points")["items"][::-1]
         assert [point["ordinal"] for point in points] == [1, 2]
         if row["model"] == "slow":
             assert all(0.009 < point["value"] < 0.1 for point in points)  # it sleeps for 10 ms

@@ -44,11 +44,13 @@ def order(call) -> Order:
 
 def test_no_token_and_wrong_purpose_are_refused(client):
     reader = token_add(name="reader", purpose="read")
-    for headers in ({}, {"Authorization": "Bearer nonsense"}, {"Authorization": f"Bearer {reader}"}):
+    sent = {None: 401, "nonsense": 401, reader: 403}
+    for secret, status in sent.items():
+        headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         answer = client.post(
             "/api/v1/worker/claim", data="{}", content_type="application/json", headers=headers
         )
-        assert answer.status_code == 401
+        assert answer.status_code == status
 
 
 def test_hello_tells_the_terms(call, settings):
@@ -60,7 +62,7 @@ def test_hello_tells_the_terms(call, settings):
 def test_other_protocol_is_refused_with_what_to_do(call):
     answer = call("/worker/hello", {**WHO, "protocol": 99})
     assert answer.status_code == 409
-    assert "install the same version" in answer.json()["detail"]
+    assert "install the same version" in answer.json()["error"]["message"]
 
 
 def test_claim_before_hello_is_refused(call):
@@ -110,7 +112,7 @@ def test_a_full_disk_of_the_site_is_503_and_the_report_counts_later(call, order,
     method = "post" if path == "report" else "put"
     refused = call(f"/attempts/{order.token}/{path}", body, method=method)
     assert refused.status_code == 503, refused.content
-    assert "cannot store this now" in refused.json()["detail"]
+    assert "cannot store this now" in refused.json()["error"]["message"]
     assert _job(order).state == "running"
     settings.MEDIA_ROOT = room
     assert call(f"/attempts/{order.token}/{path}", body, method=method).status_code in (200, 201)

@@ -143,7 +143,7 @@ def test_builds_of_a_range_are_in_order(project, skipped):
 
 @pytest.fixture
 def ask(client):
-    headers = {"authorization": f"Bearer {token_add(name='ci', purpose='write')}"}
+    headers = {"authorization": f"Bearer {token_add(name='ci', purpose='deliver')}"}
 
     def post(slug="zoo", **body):
         address = f"/api/v1/projects/{slug}/backfill"
@@ -167,7 +167,7 @@ def test_the_api_tells_what_it_refuses(project, skipped, ask):
 def test_the_api_says_what_is_wrong_with_an_order(project, ask, body, words):
     answer = ask(**body)
     assert answer.status_code == 422
-    assert words in answer.json()["detail"]
+    assert words in answer.json()["error"]["message"]
 
 
 def test_the_api_refuses_strangers_and_readers(project, skipped, client):
@@ -175,7 +175,7 @@ def test_the_api_refuses_strangers_and_readers(project, skipped, client):
     body = json.dumps({"builds": [skipped.pk]})
     reader = {"authorization": f"Bearer {token_add(name='r', purpose='read')}"}
     assert client.post(address, body, content_type="application/json").status_code == 401
-    assert client.post(address, body, content_type="application/json", headers=reader).status_code == 401
+    assert client.post(address, body, content_type="application/json", headers=reader).status_code == 403
     assert not Job.objects.filter(run__build=skipped).exists()
 
 

@@ -88,7 +88,7 @@ def test_what_is_no_pair_of_the_job_is_refused(job, send):
     assert send(attempt, pair(0, index=1)).status_code == 422
     assert send(attempt, {"number": -1, "values": []}).status_code == 422
     assert send(attempt, {"number": 0, "values": [[0, "latency_p50", None, 1.0]]}).status_code == 422
-    assert send(attempt, pair(0), purpose=token_add(name="r", purpose="read")).status_code == 401
+    assert send(attempt, pair(0), purpose=token_add(name="r", purpose="read")).status_code == 403
     measure = job_make(build_make(project_make(), 1), CASE, priority=99)
     attempt = claim(worker_make("w2"))
     assert attempt.job == measure

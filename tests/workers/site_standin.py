@@ -117,13 +117,13 @@ class StandIn:
             hello = Hello.model_validate_json(body)
             self.hellos.append(hello)
             if self.refuse_hello:
-                return 409, f'{{"detail": "{self.refuse_hello}"}}'
+                return 409, f'{{"error": {{"message": "{self.refuse_hello}"}}}}'
             welcome = Welcome(protocol=PROTOCOL, worker_id=1, heartbeat_s=self.heartbeat_s, lease_s=60)
             return 200, welcome.model_dump_json()
         if path == "worker/claim":
             if self.forget:
                 self.forget = False
-                return 409, '{"detail": "unknown worker; say hello first"}'
+                return 409, '{"error": {"message": "unknown worker; say hello first"}}'
             self.claims.append(ClaimRequest.model_validate_json(body))
             answer = (200, self.orders.popleft().model_dump_json()) if self.orders else (204, "")
             self.on_claim()
@@ -132,11 +132,11 @@ class StandIn:
             r"attempts/([^/]+)/(progress|pairs|report|failure|give-back|artifacts/([^/]+))", path
         )
         if match is None or match[1] not in self.told:
-            return 404, '{"detail": "no such thing"}'
+            return 404, '{"error": {"message": "no such thing"}}'
         if match[1] in self.superseded:
-            return 410, '{"detail": "the attempt was superseded"}'
+            return 410, '{"error": {"message": "the attempt was superseded"}}'
         if status := self.broken.get(f"{match[1]}/{match[2]}"):
-            return status, '{"detail": "the disk of the database is full"}'
+            return status, '{"error": {"message": "the disk of the database is full"}}'
         return self._attempt(match[1], match[2].partition("/")[0], match[3], query, body)
 
     def _attempt(
@@ -151,7 +151,7 @@ class StandIn:
             return 200, answer.model_dump_json()
         if verb == "pairs":
             if told.ended:
-                return 410, '{"detail": "the attempt has ended"}'
+                return 410, '{"error": {"message": "the attempt has ended"}}'
             pair = Pair.model_validate_json(body)
             if pair.number in [one.number for one in told.pairs]:
                 return 200, '{"kept": false}'
@@ -159,13 +159,13 @@ class StandIn:
             return 200, '{"kept": true}'
         if verb == "artifacts" and name is not None:
             if hashlib.sha256(body).hexdigest() != query["sha256"]:
-                return 400, '{"detail": "the digest does not fit"}'
+                return 400, '{"error": {"message": "the digest does not fit"}}'
             new = name not in told.artifacts
             told.artifacts[name] = body
             return (201 if new else 200), "{}"
         if verb == "report":
             if self.reject_reports:
-                return 422, '{"detail": "this is no report"}'
+                return 422, '{"error": {"message": "this is no report"}}'
             time.sleep(self.store_s)
             told.reports += 1
             told.report = Report.model_validate_json(body)
@@ -188,9 +188,9 @@ class _Handler(BaseHTTPRequestHandler):
             body = gzip.decompress(body)
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
-            status, text = 401, '{"detail": "Unauthorized"}'
+            status, text = 401, '{"error": {"message": "Unauthorized"}}'
         elif self.site.fail_with is not None:
-            status, text = self.site.fail_with, '{"detail": "told to fail"}'
+            status, text = self.site.fail_with, '{"error": {"message": "told to fail"}}'
         else:
             status, text = self.site.answer(self.command, url.path.removeprefix("/api/v1/"), query, body)
         data = text.encode()

@@ -1,0 +1,107 @@
+"""How often a caller may ask: counted in Redis, so that several web processes share it.
+
+A token, a person and the address of everybody else each have so many requests a minute, by a sliding
+window of two counters.  Where Redis does not answer, each process counts for itself and asks again
+some seconds later: a limit is never a reason to be down.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from functools import cache
+
+from django.conf import settings
+from django.http import HttpRequest
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage, RedisStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+from ninja.throttling import BaseThrottle
+from redis.exceptions import RedisError
+
+from perfsite.access.auth import token_of
+
+log = logging.getLogger(__name__)
+
+_TIMEOUT_S = 0.2
+_RETRY_S = 10.0
+
+
+class Counter:
+    """Counts hits per subject, in Redis or, while that is away, in this process."""
+
+    def __init__(self, url: str) -> None:
+        shared = RedisStorage(
+            url,
+            key_prefix="perfsite-limit",
+            socket_timeout=_TIMEOUT_S,
+            socket_connect_timeout=_TIMEOUT_S,
+        )
+        self._shared = SlidingWindowCounterRateLimiter(shared)
+        self._own = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._away_until = 0.0
+        self._lock = threading.Lock()
+
+    def hit(self, subject: str, per_minute: int) -> float:
+        """Count a request of `subject`; 0 when it may pass, else the seconds to wait."""
+        limit = RateLimitItemPerMinute(per_minute)
+        if time.monotonic() >= self._away_until:
+            try:
+                return _hit(self._shared, limit, subject)
+            except (RedisError, OSError) as error:
+                with self._lock:
+                    self._away_until = time.monotonic() + _RETRY_S
+                log.warning("requests are counted in this process: Redis does not answer (%s)", error)
+        return _hit(self._own, limit, subject)
+
+
+def _hit(limiter: SlidingWindowCounterRateLimiter, limit: RateLimitItemPerMinute, subject: str) -> float:
+    if limiter.hit(limit, subject):
+        return 0.0
+    return max(limiter.get_window_stats(limit, subject).reset_time - time.time(), 1.0)
+
+
+@cache
+def counter() -> Counter:
+    """The process's counter."""
+    return Counter(settings.REDIS_URL)
+
+
+def address_of(request: HttpRequest) -> str:
+    """Who is calling: the peer, or what the nearest of `PERFSITE_PROXIES` trusted proxies saw."""
+    peer = request.META.get("REMOTE_ADDR", "")
+    told = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
+    proxies = settings.API_PROXIES
+    return told[-min(proxies, len(told))] if proxies and told else peer
+
+
+def stranger_wait(request: HttpRequest) -> float:
+    """Count a request of nobody we know, by its address; the seconds to wait, 0 for none."""
+    return counter().hit(f"address:{address_of(request)}", settings.API_PER_MINUTE_ADDRESS)
+
+
+class Limit(BaseThrottle):
+    """The limit of every operation; it runs after the caller is known."""
+
+    def __init__(self) -> None:
+        self._told = threading.local()
+
+    def allow_request(self, request: HttpRequest) -> bool:
+        """Count the request; whether it may pass."""
+        self._told.wait = self._wait(request)
+        return self._told.wait == 0.0
+
+    def wait(self) -> float | None:
+        """The seconds until the next one may pass."""
+        return float(math.ceil(self._told.wait))
+
+    def _wait(self, request: HttpRequest) -> float:
+        token = token_of(request)
+        if token is not None:
+            table = settings.API_PER_MINUTE
+            return counter().hit(f"token:{token.pk}", table.get(token.purpose, table[""]))
+        if request.user.is_authenticated:
+            return counter().hit(f"person:{request.user.pk}", settings.API_PER_MINUTE[""])
+        return stranger_wait(request)

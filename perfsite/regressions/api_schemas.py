@@ -1,0 +1,219 @@
+"""What the API says of incidents, verdicts and comparisons.  `relative` is after over before minus one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from ninja import Schema
+from pydantic import Field
+
+from perfsite.regressions.models import Incident
+from perfsite.regressions.selectors import regressions_ranked
+from perfsite.results.api_schemas import PointOut, SeriesOut
+
+
+class RegressionOut(Schema):
+    """One series that got worse: values in the metric's unit."""
+
+    series_id: int
+    series: str
+    build_id: int
+    before: float
+    after: float
+    relative: float
+    relative_low: float | None
+    relative_high: float | None
+    stage: str
+    sentence: str
+
+
+class IncidentOut(Schema):
+    """The regressions one build is accused of; of kind `environment` its code is innocent.
+
+    A withdrawn one has `withdrawn_at` and `withdrawn_reason`: later data refuted it.
+    """
+
+    id: int
+    project: str
+    build_id: int
+    sha: str
+    good_sha: str
+    culprit_sha: str | None
+    kind: str
+    state: str = Field(examples=["untriaged"])
+    note: str
+    opened_at: datetime
+    told_at: datetime | None
+    withdrawn_at: datetime | None
+    withdrawn_reason: str
+    facts: dict[str, Any]
+    regressions: list[RegressionOut]
+
+    @staticmethod
+    def resolve_project(row: Incident) -> str:
+        """Its slug."""
+        return row.project.slug
+
+    @staticmethod
+    def resolve_sha(row: Incident) -> str:
+        """The accused commit."""
+        return row.build.sha
+
+    @staticmethod
+    def resolve_culprit_sha(row: Incident) -> str | None:
+        """The commit that a bisection found guilty, if any."""
+        return row.culprit.sha if row.culprit else None
+
+    @staticmethod
+    def resolve_good_sha(row: Incident) -> str:
+        """The last commit known to be good."""
+        return row.range_start.sha
+
+    @staticmethod
+    def resolve_regressions(row: Incident) -> list[dict[str, object]]:
+        """The worst first."""
+        told = ("before", "after", "relative", "relative_low", "relative_high", "stage", "sentence")
+        return [
+            {
+                "series_id": one.series_id,
+                "series": one.series.label,
+                "build_id": one.build_id,
+                **{name: getattr(one.verdict, name) for name in told},
+            }
+            for one in regressions_ranked(incident=row)
+        ]
+
+
+class EventOut(Schema):
+    """What happened to an incident; `actor` is empty where the service did it."""
+
+    id: int
+    at: datetime
+    actor: str
+    code: str
+    sentence: str
+
+
+class TriageIn(Schema):
+    """What a person decided; a `note` that is null stays as it is."""
+
+    state: str = Field(max_length=30, examples=["confirmed"])
+    note: str | None = Field(None, max_length=4000, examples=["Mended in 77aa12."])
+
+
+class NoteIn(Schema):
+    """A note; an empty one takes it away."""
+
+    note: str = Field(max_length=4000, examples=["Ada looks into it."])
+
+
+class VerdictOut(Schema):
+    """What was decided about a build of a series; the newest of one build and series counts."""
+
+    id: int
+    series_id: int
+    build_id: int
+    base_id: int | None
+    job_id: int | None
+    kind: str = Field(examples=["regressed"])
+    stage: str = Field(examples=["confirmation"])
+    before: float
+    after: float
+    relative: float
+    relative_low: float | None
+    relative_high: float | None
+    sentence: str
+    detector: str
+    parameters: dict[str, Any]
+    created_at: datetime
+
+
+class StandingOut(Schema):
+    """How a build stands.
+
+    `verdict` is empty until it `is_settled`, then `regressed`, `improved`, `same`, `unknown`, `unjudged`
+    (nothing to be judged against yet) or `skipped`; `counts` are series by verdict.
+    """
+
+    build_id: int
+    sha: str
+    is_settled: bool
+    verdict: str = Field(examples=["same"])
+    reasons: list[str]
+    counts: dict[str, int] = Field(examples=[{"same": 24}])
+    incident_id: int | None
+
+
+class CompareRowOut(Schema):
+    """One metric of one case of two builds.
+
+    `change` is `worse`, `better`, `same` or `unclear`, by the two intervals; `verdict` is the service's
+    own about the newer build, empty for none.
+    """
+
+    series: SeriesOut
+    base: PointOut
+    new: PointOut
+    relative: float | None
+    change: str
+    verdict: str
+
+
+class CompareOut(Schema):
+    """Two builds side by side, the largest change for the worse first.
+
+    `ratio` is the geometric mean over the judged metrics, more than 1 is worse; `only_base` and
+    `only_new` count what the other build has not.
+    """
+
+    base_id: int
+    base_sha: str
+    new_id: int
+    new_sha: str
+    counts: dict[str, int]
+    ratio: float | None
+    only_base: int
+    only_new: int
+    rows: list[CompareRowOut]
+
+
+class RateOut(Schema):
+    """`count` of `total` with its exact 95 % interval; null where nothing was counted."""
+
+    count: int
+    total: int
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class KindOut(Schema):
+    """A kind of series: a group of metrics that wobble alike, on one device class."""
+
+    group: str
+    device_class: str
+
+
+class FiguresOut(Schema):
+    """How right the service was about one kind of series, or about all (`kind` null)."""
+
+    kind: KindOut | None
+    alarms: RateOut
+    comparisons: int
+    undecided: int
+    precision: RateOut
+    precision_ever: RateOut
+    refuted: RateOut
+    confirmed: int
+    open_ended: int
+
+
+class GradingOut(Schema):
+    """How right the service was since a moment, and the rule that holds now."""
+
+    since: datetime
+    waiting: int
+    every: FiguresOut
+    kinds: list[FiguresOut]
+    rule: dict[str, Any]

@@ -1,0 +1,131 @@
+"""Every operation of the document, by every purpose, for the own, another and a public project."""
+
+import json
+
+import pytest
+
+from perfsite.access.rights import PURPOSES
+from perfsite.access.services import token_add
+from perfsite.alerts.models import OutboxMail
+from perfsite.api import api
+from perfsite.regressions.models import Incident
+from perfsite.results.models import Artifact, Environment, Measurement, Report, Series
+from tests.api.operations import BODIES, RULES, SITE_LISTS, may
+from tests.factories import build_make, claim, job_make, project_make, worker_make
+
+pytestmark = pytest.mark.django_db
+DOCUMENT = api.get_openapi_schema()
+METHODS = ("get", "post", "put", "patch", "delete")
+OPERATIONS = sorted(
+    (f"{method.upper()} {path.removeprefix('/api/v1')}", operation)
+    for path, operations in DOCUMENT["paths"].items()
+    for method, operation in operations.items()
+    if method in METHODS
+)
+PURPOSES_AND_NOBODY = (*PURPOSES, None)
+
+
+def world_make(slug: str, *, is_public: bool = False) -> dict[str, object]:
+    """A project with one row of everything, as the parameters of the API's addresses."""
+    project = project_make(slug=slug, is_public=is_public)
+    base, build = build_make(project, 1), build_make(project, 2)
+    job = job_make(build)
+    attempt = claim(worker_make(f"w-{slug}"))
+    environment = Environment.objects.create(sha256=slug, facts={}, split="")
+    Report.objects.create(job=job, attempt=attempt, environment=environment, kind="measure")
+    names = ("branch", "device_class", "split", "model", "runner", "precision", "shape", "suite", "metric")
+    series = Series.objects.create(key=slug, project=project, **dict.fromkeys(names, "x"))
+    for row in (base, build):
+        Measurement.objects.create(series=series, ordinal=row.ordinal, value=1.0, build=row, job=job)
+    artifact = Artifact.objects.create(job=job, name="a", kind="log", sha256="0" * 64, size=1, file="gone")
+    incident = Incident.objects.create(project=project, build=build, range_start=base)
+    mail = OutboxMail.objects.create(message_id=slug, sender="s", recipients=[], subject="", text="")
+    return {
+        "slug": slug,
+        "build_id": build.pk,
+        "run_id": job.run_id,
+        "job_id": job.pk,
+        "artifact_id": artifact.pk,
+        "environment_id": environment.pk,
+        "series_id": series.pk,
+        "incident_id": incident.pk,
+        "mail_id": mail.pk,
+        "token": "00000000-0000-4000-8000-000000000000",
+        "name": "a",
+        "query": f"?base={base.pk}&new={build.pk}&kind=log&sha256=0",
+    }
+
+
+@pytest.fixture
+def worlds(db):
+    return {
+        "own": world_make("own"),
+        "other": world_make("other"),
+        "public": world_make("public", is_public=True),
+    }
+
+
+@pytest.fixture
+def secrets(worlds):
+    from perfsite.runs.models import Project
+
+    own = Project.objects.get(slug="own")
+    found = {(purpose, False): token_add(name=f"all {purpose}", purpose=purpose) for purpose in PURPOSES}
+    for purpose in PURPOSES.keys() - {"worker"}:
+        found[purpose, True] = token_add(name=f"own {purpose}", purpose=purpose, project_id=own.pk)
+    return found
+
+
+def test_every_operation_has_a_rule_and_every_rule_an_operation():
+    assert {name for name, _ in OPERATIONS} == set(RULES)
+
+
+def ask(client, name, world, secret):
+    """The status of an operation about a world's rows, with an empty body."""
+    method, path = name.split()
+    address = "/api/v1" + path.format(**world) + str(world["query"])
+    headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+    send = getattr(client, method.lower())
+    if method == "GET":
+        return send(address, headers=headers).status_code
+    body = json.dumps(BODIES.get(name, {}))
+    return send(address, data=body, content_type="application/json", headers=headers).status_code
+
+
+def expected(name, rule, purpose, *, is_scoped, world) -> set[int]:
+    """The statuses that are right: 401 unknown, 403 not with this token, 404 not for this reader."""
+    if not may(rule, purpose):
+        return {401} if purpose is None else {403}
+    if rule == "worker":
+        return {204, 409, 410, 422, 400}
+    if rule == "site":
+        return {403} if is_scoped else {200}
+    is_own = purpose is not None and (world == "own" or not is_scoped)
+    if name not in SITE_LISTS and not is_own and world != "public":
+        return {404}
+    if rule in ("open", "known"):
+        # the file of the artifact is gone, which is all that is left to complain about
+        return {404} if name.endswith("/content") else {200}
+    # whoever may order is only told what the order lacks
+    return {200, 422} if is_own else {403}
+
+
+@pytest.mark.parametrize("world", ["own", "other", "public"])
+def test_matrix(client, worlds, secrets, settings, world):
+    settings.API_PER_MINUTE, settings.API_PER_MINUTE_ADDRESS = {"": 10**6}, 10**6
+    wrong = []
+    for name, _ in OPERATIONS:
+        for (purpose, is_scoped), secret in [*secrets.items(), ((None, False), None)]:
+            if world != "own" and purpose is not None and not is_scoped:
+                continue  # as their own
+            told = ask(client, name, worlds[world], secret)
+            right = expected(name, RULES[name], purpose, is_scoped=is_scoped, world=world)
+            if told not in right:
+                wrong.append((name, purpose, "one project" if is_scoped else "all", told, sorted(right)))
+    assert wrong == []
+
+
+def test_scoped_reader_sees_its_own_and_the_public_projects(client, secrets):
+    headers = {"Authorization": f"Bearer {secrets['read', True]}"}
+    page = client.get("/api/v1/projects", headers=headers).json()
+    assert [row["slug"] for row in page["items"]] == ["public", "own"]
