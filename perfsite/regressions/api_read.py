@@ -24,8 +24,8 @@ from perfsite.regressions.api_schemas import (
     VerdictOut,
 )
 from perfsite.regressions.comparing import builds_compare
-from perfsite.regressions.grading import grading_read
-from perfsite.regressions.grading_rules import rule_now
+from perfsite.regressions.grading.figures import grading_read
+from perfsite.regressions.grading.rules import rule_now
 from perfsite.regressions.models import Incident, IncidentEvent, Regression, Verdict
 from perfsite.regressions.verdicts import build_standing
 from perfsite.results.models import Series

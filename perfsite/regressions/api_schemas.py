@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Annotated, Any
 
 from ninja import Schema
 from pydantic import Field
 
+from perfsite.core.parameters import ID_MAX
+from perfsite.regressions.assigning import assignee_of
 from perfsite.regressions.models import Incident
 from perfsite.regressions.selectors import regressions_ranked
 from perfsite.results.api_schemas import PointOut, SeriesOut
@@ -16,6 +18,7 @@ from perfsite.results.api_schemas import PointOut, SeriesOut
 class RegressionOut(Schema):
     """One series that got worse: values in the metric's unit."""
 
+    id: int
     series_id: int
     series: str
     build_id: int
@@ -42,13 +45,26 @@ class IncidentOut(Schema):
     culprit_sha: str | None
     kind: str
     state: str = Field(examples=["untriaged"])
+    override: str = Field(description="A person's word; empty: `state` is what the data say.")
+    assignee: str
     note: str
+    tags: list[str]
+    links: list[str]
+    due_on: date | None
+    merged_into_id: int | None
+    original_build_id: int | None = Field(description="Accused first, where a person moved it.")
     opened_at: datetime
+    fixed_at: datetime | None
     told_at: datetime | None
     withdrawn_at: datetime | None
     withdrawn_reason: str
     facts: dict[str, Any]
     regressions: list[RegressionOut]
+
+    @staticmethod
+    def resolve_assignee(row: Incident) -> str:
+        """Whom a person named, else the author, else the owner."""
+        return assignee_of(incident=row)
 
     @staticmethod
     def resolve_project(row: Incident) -> str:
@@ -76,6 +92,7 @@ class IncidentOut(Schema):
         told = ("before", "after", "relative", "relative_low", "relative_high", "stage", "sentence")
         return [
             {
+                "id": one.pk,
                 "series_id": one.series_id,
                 "series": one.series.label,
                 "build_id": one.build_id,
@@ -95,17 +112,56 @@ class EventOut(Schema):
     sentence: str
 
 
+Reason = Annotated[str, Field(max_length=1000)]
+"""Why: it is kept in the event log."""
+
+
 class TriageIn(Schema):
-    """What a person decided; a `note` that is null stays as it is."""
+    """A person's word; a `note` that is null stays as it is."""
 
     state: str = Field(max_length=30, examples=["confirmed"])
     note: str | None = Field(None, max_length=4000, examples=["Mended in 77aa12."])
+    reason: Reason = ""
 
 
-class NoteIn(Schema):
-    """A note; an empty one takes it away."""
+class TriageManyIn(Schema):
+    """One word about many incidents of a project."""
 
-    note: str = Field(max_length=4000, examples=["Ada looks into it."])
+    incidents: list[int] = Field(min_length=1, max_length=200, examples=[[3, 4]])
+    state: str = Field(max_length=30, examples=["accepted"])
+    reason: Reason = ""
+
+
+class EditIn(Schema):
+    """What is null stays; an empty assignee is the default one again, an empty due date is none."""
+
+    note: str | None = Field(None, max_length=4000)
+    assignee: str | None = Field(None, max_length=254, examples=["ada"])
+    tags: list[str] | None = Field(None, max_length=50, examples=[["attention"]])
+    links: list[str] | None = Field(None, max_length=50, examples=[["https://forge.example/issues/7"]])
+    due_on: str | None = Field(None, max_length=10, examples=["2026-12-24"])
+
+
+class MergeIn(Schema):
+    """The incident that takes the regressions."""
+
+    into: int = Field(ge=1, le=ID_MAX, examples=[4])
+    reason: Reason = ""
+
+
+class SplitIn(Schema):
+    """The regressions that go, by id, and the build they are about."""
+
+    regressions: list[int] = Field(min_length=1, max_length=1000, examples=[[8]])
+    build_id: int = Field(ge=1, le=ID_MAX)
+    reason: Reason = ""
+
+
+class MoveIn(Schema):
+    """The build that is accused instead."""
+
+    build_id: int = Field(ge=1, le=ID_MAX)
+    reason: Reason = ""
 
 
 class VerdictOut(Schema):

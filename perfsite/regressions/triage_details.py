@@ -24,6 +24,7 @@ def incident_edit(
     *,
     incident: Incident,
     actor: str,
+    note: str | None = None,
     assignee: str | None = None,
     tags: Sequence[str] | None = None,
     links: Sequence[str] | None = None,
@@ -36,6 +37,8 @@ def incident_edit(
     """
     row = incident_locked(incident_id=incident.pk)
     wanted: dict[str, Any] = {}
+    if note is not None:
+        wanted["note"] = note
     if assignee is not None:
         wanted["assignee"] = assignee.strip()[:254]
     if tags is not None:
@@ -53,6 +56,8 @@ def incident_edit(
 
 
 def _told(name: str, value: Any) -> str:
+    if name == "note":
+        return value or "The note was removed."
     words = ", ".join(value) if isinstance(value, list) else str(value or "")
     told = {"assignee": "Assigned to", "tags": "Tags:", "links": "Links:", "due_on": "Due on"}[name]
     gone = {

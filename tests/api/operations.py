@@ -44,7 +44,11 @@ RULES = {
     "POST /jobs/{job_id}/cancel": "deliver",
     "POST /jobs/{job_id}/again": "deliver",
     "POST /incidents/{incident_id}/triage": "triage",
-    "POST /incidents/{incident_id}/note": "triage",
+    "POST /incidents/{incident_id}/merge": "triage",
+    "POST /incidents/{incident_id}/split": "triage",
+    "POST /incidents/{incident_id}/move": "triage",
+    "POST /projects/{slug}/triage": "triage",
+    "PATCH /incidents/{incident_id}": "triage",
     "POST /worker/hello": "worker",
     "POST /worker/claim": "worker",
     "POST /attempts/{token}/progress": "worker",
@@ -63,7 +67,11 @@ SITE_LISTS = frozenset(
 BODIES = {
     "POST /projects/{slug}/builds": {"sha": "a" * 40},
     "POST /incidents/{incident_id}/triage": {"state": "untriaged"},
-    "POST /incidents/{incident_id}/note": {"note": "x"},
+    "POST /incidents/{incident_id}/merge": {"into": 1},
+    "POST /incidents/{incident_id}/split": {"regressions": [1], "build_id": 1},
+    "POST /incidents/{incident_id}/move": {"build_id": 10**9},
+    "POST /projects/{slug}/triage": {"incidents": [10**9], "state": "confirmed"},
+    "POST /projects/{slug}/backfill": {"builds": [10**9]},
 }
 
 READING = frozenset({"read", "report", "deliver", "triage"})
