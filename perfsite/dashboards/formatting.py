@@ -157,6 +157,9 @@ _BADGES: dict[str, Badge] = {
     "error": Badge("not compared", "✕", "failed"),
     "worse": Badge("worse", "▲", "regressed"),
     "better": Badge("better", "◆", "improved"),
+    "service": Badge("service level", "▲", "regressed"),
+    "met": Badge("met", "✓", "quiet"),
+    "breached": Badge("breached", "▲", "regressed"),
     "environment": Badge("environment", "◇", "quiet"),
 }
 

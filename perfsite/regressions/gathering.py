@@ -23,7 +23,7 @@ def incident_gather(*, build: Build, base: Build) -> tuple[Incident, bool]:
     first opened, at whichever build.
     """
     Project.objects.select_for_update().get(pk=build.project_id)
-    found = _moved(build) or Incident.objects.filter(build=build).first()
+    found = _moved(build) or Incident.objects.filter(build=build).exclude(kind=Incident.Kind.SERVICE).first()
     if found is not None:
         return _followed(found), False
     if (overlapping := _overlapping(build, base)) is not None:

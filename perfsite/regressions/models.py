@@ -96,9 +96,10 @@ class Verdict(models.Model):
 class Incident(models.Model):
     """The regressions one build is accused of; what a person triages.
 
-    The accused build is unique: two passes at once make one incident.  `culprit` is the commit that a
-    bisection found among those that were not measured.  An incident of kind `environment` accuses the
-    machine or its toolchain, and nobody's commit.  A withdrawn one stays, with the reason.
+    The accused build is unique: two passes at once make one incident.  One of kind `service` may stand
+    beside it, the breach of a service level, `level`: it has `standings` and no regressions, and accuses
+    nobody.  `culprit` is the commit that a bisection found among those that were not measured.  An incident
+    of kind `environment` accuses the machine or its toolchain, and nobody's commit.  A withdrawn one stays, with the reason.
 
     `state` is `override`, a person's word, or what the data say (`incident_states.py`).  `original_build`
     and `original_start` are the range it was opened with, set once it was moved.  A merged incident stays,
@@ -108,13 +109,15 @@ class Incident(models.Model):
     class Kind(models.TextChoices):
         CODE = "code"
         ENVIRONMENT = "environment"
+        SERVICE = "service"
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="incidents")
-    build = models.OneToOneField(Build, on_delete=models.CASCADE, related_name="incident")
+    build = models.ForeignKey(Build, on_delete=models.CASCADE, related_name="incidents")
     range_start = models.ForeignKey(
         Build, on_delete=models.CASCADE, related_name="+", help_text="the last build known to be good"
     )
     kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.CODE)
+    level = models.CharField(max_length=400, blank=True, help_text="the key of a breached service level")
     culprit = models.ForeignKey(Build, null=True, on_delete=models.SET_NULL, related_name="+")
     state = models.CharField(max_length=15, default="untriaged")
     override = models.CharField(
@@ -136,6 +139,16 @@ class Incident(models.Model):
     facts = models.JSONField(default=dict, help_text="what else was found out about it, by topic")
 
     class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["build"], condition=~models.Q(kind="service"), name="incident_once_per_build"
+            ),
+            models.UniqueConstraint(
+                fields=["project", "level", "build"],
+                condition=models.Q(kind="service"),
+                name="breach_once_per_level_and_build",
+            ),
+        ]
         indexes = [models.Index(fields=["project", "state", "-opened_at"], name="incident_list")]
 
     def __str__(self) -> str:
@@ -157,6 +170,33 @@ class Regression(models.Model):
 
     def __str__(self) -> str:
         return f"regression of {self.series_id} at {self.build_id}"
+
+
+class LevelStanding(models.Model):
+    """How a series stands to a service level, as its newest build's report says; `bound` is that build's.
+
+    `value` and `bound` are in the metric's unit.  `incident` is the open breach it belongs to.
+    """
+
+    series = models.ForeignKey(Series, on_delete=models.CASCADE, related_name="standings")
+    level = models.CharField(max_length=400)
+    direction = models.CharField(max_length=10)  # at_most, at_least
+    bound = models.FloatField()
+    value = models.FloatField()
+    is_met = models.BooleanField()
+    ordinal = models.PositiveIntegerField()
+    build = models.ForeignKey(Build, on_delete=models.CASCADE, related_name="+")
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="standings")
+    incident = models.ForeignKey(Incident, null=True, on_delete=models.SET_NULL, related_name="standings")
+    since = models.DateTimeField(default=timezone.now, help_text="since when it is met, or is not")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["series", "level"], name="standing_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.level} of series {self.series_id}: {'met' if self.is_met else 'breached'}"
 
 
 class IncidentEvent(models.Model):

@@ -57,7 +57,7 @@ def incident_split(
         raise PerfsiteError("a split takes some of the incident's regressions and leaves at least one")
     if build.project_id != row.project_id or build.pk == row.build_id:
         raise PerfsiteError(f"the split needs another build of {row.project.slug} than {row.build.short}")
-    other = Incident.objects.filter(build=build).first()
+    other = Incident.objects.filter(build=build).exclude(kind=Incident.Kind.SERVICE).first()
     if other is not None and other.merged_into_id != row.pk:
         raise PerfsiteError(f"incident {other.pk} accuses {build.short} already; choose another build")
     if other is None:
@@ -96,7 +96,7 @@ def incident_reassign(*, incident: Incident, build: Build, actor: str, reason: s
         return
     if (build.project_id, build.branch) != (before.project_id, before.branch) or build.ordinal is None:
         raise PerfsiteError(f"{build.short} is not on branch {before.branch} of {row.project.slug}")
-    other = Incident.objects.filter(build=build).first()
+    other = Incident.objects.filter(build=build).exclude(kind=Incident.Kind.SERVICE).first()
     if other is not None:
         raise PerfsiteError(f"incident {other.pk} accuses {build.short} already; merge the two instead")
     fields: dict[str, Build | None] = {"build": build, "culprit": None}

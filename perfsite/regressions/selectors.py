@@ -64,7 +64,7 @@ def case_of(*, verdict: Verdict) -> Case | None:
 
 def build_is_settled(*, build: Build) -> bool:
     """Whether nothing about a build is open, the search for the guilty commit included."""
-    incident = Incident.objects.filter(build=build).first()
+    incident = Incident.objects.filter(build=build).exclude(kind=Incident.Kind.SERVICE).first()
     return build_is_judged(build=build) and not (incident and incident_is_searched(incident=incident))
 
 

@@ -14,6 +14,7 @@ from perfsite.regressions.screening import worklist
 from perfsite.regressions.screening.part import late_forget, part_screen
 from perfsite.regressions.screening.rule import rule_of
 from perfsite.regressions.screening.worklist import Place, Point
+from perfsite.regressions.service_levels import levels_judge
 from perfsite.results.models import Report
 
 # series of one transaction: a tenth of a second, in which SQLite lets nobody else write
@@ -45,6 +46,7 @@ def report_screen(*, report: Report) -> int:
     Each part of its series is one transaction: a kill between two leaves nothing half done.
     """
     job = report.job
+    guarded(partial(levels_judge, job=job), f"judging the service levels of {job}")
     points = worklist.points_judged(job_id=job.pk)
     if _states_mend(points):
         points = worklist.points_judged(job_id=job.pk)

@@ -17,6 +17,7 @@ from benchmarks.cases import Case, ModelSource
 from perfsite.core.errors import ConfigError
 from perfsite.runs.config_cases import cases_count, cases_make, idle_told, suites_of
 from perfsite.runs.config_errors import FILE, errors_told, place_text
+from perfsite.runs.config_levels import levels_told
 from perfsite.runs.config_rows import Document
 from perfsite.runs.globs import glob_any, glob_compile
 from perfsite.runs.toml_lines import Path, lines_of
@@ -67,6 +68,14 @@ class Config:
     def devices(self) -> tuple[str, ...]:
         """The device classes to measure on; none means every class that a worker has joined with."""
         return self.document.devices
+
+    def levels(self, model: str, precision: str) -> list[dict[str, str | float]]:
+        """The service levels that may concern a model at a precision, as a job's order holds them."""
+        return [
+            level.order()
+            for level in self.document.level
+            if level.model in (None, model) and level.precision in (None, precision)
+        ]
 
     @property
     def pull_devices(self) -> tuple[str, ...]:
@@ -231,6 +240,7 @@ def _sense_checked(config: Config, text: str) -> None:
         for suite in document.defaults.options
         if suite not in measured
     ]
+    told += list(levels_told(document.level, document.models))
     for name, table in document.models.items():
         told += [
             (("models", name, *below), sentence) for below, sentence in idle_told(table, document.defaults)

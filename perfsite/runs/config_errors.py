@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from benchmarks.cases import SUITES
 from benchmarks.options import OPTIONS
+from perfsite.runs.config_levels import LevelTable
 from perfsite.runs.config_options import options_known
 from perfsite.runs.config_rows import (
     ConfirmationTable,
@@ -20,8 +21,8 @@ from perfsite.runs.config_rows import (
     MeasureTable,
     ModelTable,
     PullRequestsTable,
-    word_like,
 )
+from perfsite.runs.config_tables import word_like
 from perfsite.runs.toml_lines import Path
 
 FILE = "perfsite.toml"
@@ -82,6 +83,7 @@ def _table(path: Path) -> type[BaseModel]:
         "measure": MeasureTable,
         "confirmation": ConfirmationTable,
         "pull_requests": PullRequestsTable,
+        "level": LevelTable,
     }
     return tables.get(path[0], Document)
 

@@ -24,6 +24,8 @@ def job_row(*, run: Run, group: CaseGroup, config: Config, priority: int) -> Job
         "limits": limits.model_dump(),
         "confirmation": config.confirmation,
     }
+    if levels := config.levels(group.model, group.precision):
+        spec["levels"] = levels
     if group.is_soak:
         lasts = max(limits.wall_clock_s, soak_wall_clock(group.cases[0]))
         spec["limits"] = limits.model_copy(update={"wall_clock_s": lasts}).model_dump()

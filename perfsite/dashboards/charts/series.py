@@ -105,6 +105,14 @@ def points_columns(points: Sequence[PointRow], *, metric: str) -> dict[str, Any]
     }
 
 
+def level_rows(
+    levels: Sequence[tuple[float, str, bool]], *, metric: str, values: Sequence[float]
+) -> list[dict[str, Any]]:
+    """Service levels `(bound, words, is met)` as lines of the chart whose points or buckets are `values`."""
+    scale = scale_for(metric, values)
+    return [{"y": _scaled(bound, scale), "label": words, "met": is_met} for bound, words, is_met in levels]
+
+
 def buckets_columns(buckets: Sequence[BucketRow], *, metric: str) -> dict[str, Any]:
     """A long series as columns: `low` and `high` are the smallest and largest value of each bucket."""
     scale = scale_for(metric, [bucket.mean for bucket in buckets])

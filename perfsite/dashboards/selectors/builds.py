@@ -103,7 +103,11 @@ def build_rows(*, builds: Sequence[Build]) -> list[BuildRow]:
     for run in Run.objects.filter(build_id__in=ids).order_by("device_class"):
         runs[run.build_id].append(run)
     verdicts = verdict_counts(build_ids=ids)
-    incidents = dict(Incident.objects.filter(build_id__in=ids).values_list("build_id", "id"))
+    incidents = dict(
+        Incident.objects.filter(build_id__in=ids)
+        .exclude(kind=Incident.Kind.SERVICE)
+        .values_list("build_id", "id")
+    )
     return [
         BuildRow(build, runs[build.pk], jobs[build.pk], verdicts.get(build.pk, {}), incidents.get(build.pk))
         for build in builds

@@ -23,6 +23,7 @@ from perfsite.dashboards.selectors.incidents import (
     verdict_evidence,
 )
 from perfsite.dashboards.selectors.layers import layers_shown
+from perfsite.dashboards.selectors.levels import bound_text, standings_breached
 from perfsite.dashboards.views.reading import page, page_of
 from perfsite.regressions.causes.recheck import incident_recheck
 from perfsite.regressions.incident_states import PERSON_STATES
@@ -72,6 +73,7 @@ def incident(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "project": found.project,
         "tab": "incidents",
         "worst": worst,
+        "standings": [(row, bound_text(row)) for row in standings_breached(incident=found)],
         "evidence": verdict_evidence(regression=worst) if worst else None,
         "groups": regressions_by_model(regressions=regressions),
         "count": len(regressions),

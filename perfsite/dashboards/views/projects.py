@@ -14,6 +14,7 @@ from perfsite.dashboards.selectors.access import project_get
 from perfsite.dashboards.selectors.builds import build_rows, builds_recent
 from perfsite.dashboards.selectors.incidents import incidents_list
 from perfsite.dashboards.selectors.jobs import jobs_failed, jobs_queued_count, jobs_running
+from perfsite.dashboards.selectors.levels import levels_of
 from perfsite.dashboards.selectors.moved import moved_groups
 from perfsite.dashboards.selectors.workers import workers_unserved
 from perfsite.dashboards.views.reading import page, page_of
@@ -40,6 +41,7 @@ def project_overview(request: HttpRequest, slug: str) -> HttpResponse:
         "queued": jobs_queued_count(projects=[project]),
         "unserved": workers_unserved(now=timezone.now()),
         "failed": jobs_failed(project=project),
+        "levels": levels_of(project=project),
         "webhook_url": f"{settings.SITE_URL}/webhooks/github/{project.slug}/",
         "incidents": list(incidents_list(projects=[project]).filter(state="untriaged")[:5]),
     }

@@ -17,9 +17,11 @@ from perfsite.dashboards.charts.series import (
     deltas_of,
     facts_changed,
     facts_label,
+    level_rows,
     points_columns,
 )
 from perfsite.dashboards.selectors.access import series_get
+from perfsite.dashboards.selectors.levels import bound_text, standings_of
 from perfsite.dashboards.selectors.verdicts import series_changes
 from perfsite.dashboards.views.reading import page
 from perfsite.regressions.models import Verdict
@@ -55,6 +57,7 @@ def series(request: HttpRequest, pk: int) -> HttpResponse:
         "points": _table_rows(points, moved),
         "changes": changes[::-1],
         "siblings": _siblings(found),
+        "standings": [(row, bound_text(row)) for row in standings_of(series=found)],
         "last": points[-1] if points else None,
         "environment": _newest_environment(found),
         "steps": _environment_rows(found),
@@ -76,9 +79,13 @@ def series_data(request: HttpRequest, pk: int) -> HttpResponse:
     if inside.count() > MAX_POINTS:
         buckets = series_buckets(series=found, first=first, last=last)
         data = buckets_columns(buckets, metric=found.metric)
+        values = [bucket.mean for bucket in buckets]
     else:
         points = series_points(series=found, first=first, last=last)
         data = points_columns(points, metric=found.metric)
+        values = [point.value for point in points]
+    lines = [(row.bound, bound_text(row), row.is_met) for row in standings_of(series=found)]
+    data["levels"] = level_rows(lines, metric=found.metric, values=values)
     data["marks"] = [_mark(change) for change in series_changes(series=found)]
     data["environments"] = [{"x": row["ordinal"], "label": row["label"]} for row in _environment_rows(found)]
     return JsonResponse(data)

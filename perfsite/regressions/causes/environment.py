@@ -137,7 +137,7 @@ def _incident_note(verdict: Verdict, found: Attributed, sentence: str) -> None:
     Project.objects.select_for_update().get(pk=verdict.build.project_id)
     incident = _incident_find(verdict)
     if incident is None and verdict.base is not None:
-        incident, is_new = Incident.objects.get_or_create(
+        incident, is_new = Incident.objects.exclude(kind=Incident.Kind.SERVICE).get_or_create(
             build=verdict.build,
             defaults={
                 "project_id": verdict.build.project_id,

@@ -1,6 +1,6 @@
 // One chart in its element: owns the data, the zoom and the walk along the builds.
 import { readColours } from "./colours.js";
-import { drawDots, drawEnvironments, drawFocus, drawMarks, drawUnit } from "./draw.js";
+import { drawDots, drawEnvironments, drawFocus, drawLevels, drawMarks, drawUnit } from "./draw.js";
 import { everythingShown, fillLegend } from "./legend.js";
 import { DRAG_PX, chartColumns, chartOptions } from "./options.js";
 import { changeText, withUnit } from "./text.js";
@@ -54,6 +54,7 @@ export class SeriesChart {
   paint(u) {
     const marks = this.data.marks.filter(({ kind }) => this.shown[kind]);
     if (this.shown.environments) drawEnvironments(u, this.data, this.colours);
+    drawLevels(u, this.data, this.colours);
     drawDots(u, this.data, this.colours, this.shown);
     drawMarks(u, { ...this.data, marks }, this.colours);
     drawUnit(u, this.data.unit, this.colours);

@@ -86,6 +86,27 @@ export function drawEnvironments(u, data, colours) {
   ctx.restore();
 }
 
+// a service level: words and dashes, and colour only where it is breached
+export function drawLevels(u, data, colours) {
+  const { ctx } = u;
+  ctx.save();
+  ctx.font = scaled(colours.font);
+  ctx.textAlign = "left";
+  ctx.lineWidth = devicePixelRatio;
+  ctx.setLineDash([8, 4].map((length) => length * devicePixelRatio));
+  for (const { y, label, met } of data.levels ?? []) {
+    if (y < u.scales.y.min || y > u.scales.y.max) continue;
+    const place = u.valToPos(y, "y", true);
+    ctx.strokeStyle = ctx.fillStyle = met ? colours.muted : colours.regressed;
+    ctx.beginPath();
+    ctx.moveTo(u.bbox.left, place);
+    ctx.lineTo(u.bbox.left + u.bbox.width, place);
+    ctx.stroke();
+    ctx.fillText(label, u.bbox.left + 6 * devicePixelRatio, place - 5 * devicePixelRatio);
+  }
+  ctx.restore();
+}
+
 export function drawFocus(u, focus, colours) {
   if (focus === null || !inside(u, focus)) return;
   u.ctx.save();

@@ -6,8 +6,15 @@ const LABEL_PX = 68;
 // noise of half a per cent must not look like a cliff: the axis spans at least this share of the values
 const LEAST_SPAN = 0.04;
 
-export function yRange(min, max) {
+// a service level is drawn where it lies near the values: one far away would flatten them
+const NEAR = 2;
+
+export function yRange(min, max, levels = []) {
   if (min === null || max === null) return [0, 1];
+  for (const { y } of levels) {
+    if (y > max && y <= max * NEAR) max = y;
+    if (y < min && y >= min / NEAR) min = y;
+  }
   const middle = (min + max) / 2;
   const half = Math.max((max - min) / 2, (Math.abs(middle) * LEAST_SPAN) / 2, 1e-12);
   const low = middle - half * 1.15;
@@ -49,7 +56,7 @@ export function chartOptions({ width, height, colours, data, shown, hooks, label
     },
     scales: {
       x: { time: false, range: (_u, min, max) => (min === max ? [min - 1, max + 1] : [min - 0.5, max + 0.5]) },
-      y: { range: (_u, min, max) => yRange(min, max) },
+      y: { range: (_u, min, max) => yRange(min, max, data.levels) },
     },
     axes: [
       {
