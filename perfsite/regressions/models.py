@@ -99,7 +99,8 @@ class Incident(models.Model):
     The accused build is unique: two passes at once make one incident.  One of kind `service` may stand
     beside it, the breach of a service level, `level`: it has `standings` and no regressions, and accuses
     nobody.  `culprit` is the commit that a bisection found among those that were not measured.  An incident
-    of kind `environment` accuses the machine or its toolchain, and nobody's commit.  A withdrawn one stays, with the reason.
+    of kind `environment` accuses the machine or its toolchain, and nobody's commit.  A withdrawn one stays,
+    with the reason.
 
     `state` is `override`, a person's word, or what the data say (`incident_states.py`).  `original_build`
     and `original_start` are the range it was opened with, set once it was moved.  A merged incident stays,
