@@ -1,6 +1,7 @@
 """Pure detection: numbers in, a judgement with its evidence out.  No database, clock or settings."""
 
-from perfsite.regressions.detection.confirming import Budget, Confirmation
+from benchmarks.sequential import Budget
+from perfsite.regressions.detection.confirming import Ask, Finding, PairScreen, Spending
 from perfsite.regressions.detection.full import Change, changes_find
 from perfsite.regressions.detection.online import OnlineScreen, changes_told
 from perfsite.regressions.detection.personas import EAGER, STRICT, Persona, Told
@@ -10,12 +11,15 @@ __all__ = [
     "DETECTOR",
     "EAGER",
     "STRICT",
+    "Ask",
     "Budget",
     "Change",
-    "Confirmation",
+    "Finding",
     "OnlineScreen",
+    "PairScreen",
     "Persona",
     "Screening",
+    "Spending",
     "Told",
     "changes_find",
     "changes_told",

@@ -8,7 +8,7 @@ in the presence of outliers") and with the variance that the series itself shows
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -28,7 +28,8 @@ class Contrast:
 
     `start` counts from the first point given; `score` is the normal score, signed; `sure` is the
     share of the posterior (flat prior on the place) within `PLACE` builds of `start`; `first` and
-    `last` bound 90 % of it.
+    `last` bound 90 % of it.  `weights` are the posterior of every start from `earliest` on, shape (n,),
+    the best one's being 1.
     """
 
     start: int
@@ -36,6 +37,8 @@ class Contrast:
     sure: float
     first: int
     last: int
+    earliest: int = 0
+    weights: Values = field(default_factory=lambda: np.ones(1), compare=False, repr=False)
 
 
 def contrast_best(
@@ -73,7 +76,7 @@ def _placed(ratios: Values, freedom: float, first: int) -> Contrast:
     squares = ratios * ratios
     best = int(squares.argmax())
     if not squares[best]:
-        return Contrast(first, 0.0, 0.0, first, first + len(ratios) - 1)
+        return Contrast(first, 0.0, 0.0, first, first + len(ratios) - 1, first, np.ones(len(ratios)))
     score = normal_score(float(ratios[best]), freedom)
     same_side = ratios * score > 0
     weights = np.where(
@@ -84,7 +87,8 @@ def _placed(ratios: Values, freedom: float, first: int) -> Contrast:
     low = float(shares[best - PLACE - 1]) if best > PLACE else 0.0
     sure = (float(shares[min(best + PLACE, len(shares) - 1)]) - low) / total
     bounds = np.searchsorted(shares, (0.05 * total, 0.95 * total))
-    return Contrast(first + best, score, sure, first + int(bounds[0]), first + int(bounds[1]))
+    low_end, high_end = first + int(bounds[0]), first + int(bounds[1])
+    return Contrast(first + best, score, sure, low_end, high_end, first, weights)
 
 
 def local_excess(clipped: Values, start: int, single: float) -> float:

@@ -82,4 +82,6 @@ def _judged(residuals: Values, points: int, start: int, clip: float, **bounds: i
     clipped = np.minimum(np.maximum(level - before, -wide), wide)
     score = contrast_at(clipped, placed.start, variances + WANDER * curve[0], freedom)
     excess = local_excess(left[len(left) - points :], placed.start, float(curve[0]))
-    return replace(placed, score=score / math.sqrt(excess))
+    score /= math.sqrt(excess)
+    doubt = min(1.0, (score / placed.score) ** 2) if placed.score else 1.0
+    return replace(placed, score=score, weights=placed.weights**doubt)

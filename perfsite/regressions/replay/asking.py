@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from perfsite.regressions.detection import Confirmation
+from perfsite.regressions.detection import PairScreen, Told
 from perfsite.regressions.replay.lines import LineError, Series, Source, pairs_read
 
 Write = Callable[[dict[str, object]], None]
@@ -15,23 +15,29 @@ class InputEndedError(LineError):
 
 
 def pairs_ask(
-    confirmation: Confirmation, series: Series, source: Source, write: Write, complain: Callable[[str], None]
-) -> None:
-    """Ask until the confirmation is over.  An answer that cannot be used ends it as if no pair could be run.
+    screen: PairScreen, series: Series, source: Source, write: Write, complain: Callable[[str], None]
+) -> Told | None:
+    """What the screen tells after its newest value, all its wishes asked.
+
+    An answer that cannot be used counts as if no pair could be run.
 
     Raises:
         InputEndedError: there is no answer.
     """
-    suspicion = confirmation.suspicion
-    a, b = series.builds[suspicion.last_good], series.builds[suspicion.suspect]
-    while wanted := confirmation.wanted:
-        write({"ask": {"name": series.name, "a": a, "b": b, "pairs": wanted}})
+    asking = screen.asking()
+    answer: tuple[list[float], list[float]] | None = None
+    while True:
+        try:
+            wish = next(asking) if answer is None else asking.send(answer)
+        except StopIteration as end:
+            return end.value
+        a, b = series.builds[wish.a], series.builds[wish.b]
+        write({"ask": {"name": series.name, "a": a, "b": b, "pairs": wish.pairs}})
         text = source.next()
         if text is None:
             raise InputEndedError(f"standard input ended while pairs of builds {a} and {b} were awaited")
         try:
-            first, second = pairs_read(text)
+            answer = pairs_read(text)
         except LineError as error:
             complain(f"line {source.number}, the answer about {series.name!r}: {error}")
-            first, second = [], []
-        confirmation.take(first, second)
+            answer = [], []

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from perfsite.regressions.detection import (
-    EAGER,
-    Budget,
-    Confirmation,
     OnlineScreen,
+    PairScreen,
+    Spending,
     Told,
     changes_find,
     changes_told,
@@ -31,7 +30,7 @@ class Options:
     score: bool = False
     relevant: float = 0.01
     grain: float = 0.0
-    pairs: int = 20
+    pairs: int = Spending.most
 
 
 def replay(lines: Iterator[bytes], write: Write, complain: Callable[[str], None], options: Options) -> bool:
@@ -85,26 +84,16 @@ class _Work:
 
     def confirmed(self, series: Series) -> tuple[Changes, int]:
         """The suspicions that pairs confirmed, and the runs they took."""
-        screen = OnlineScreen(EAGER, relevant=self.options.relevant, grain=self.options.grain)
+        screen = PairScreen(
+            Spending(most=self.options.pairs), relevant=self.options.relevant, grain=self.options.grain
+        )
         changes: Changes = []
-        runs = 0
         for value in series.values:
-            suspicion = screen.append(value)
-            if suspicion is None:
-                continue
-            confirmation = Confirmation(
-                suspicion,
-                better="lower" if series.lower_is_better else "higher",
-                relevant=self.options.relevant,
-                grain=self.options.grain,
-                budget=Budget(most=self.options.pairs),
-            )
-            pairs_ask(confirmation, series, self.source, self.write, self.complain)
-            runs += 2 * len(confirmation.a)
-            told = screen.settle(suspicion, changed=confirmation.is_change)
+            screen.take(value)
+            told = pairs_ask(screen, series, self.source, self.write, self.complain)
             if told:
                 changes.append(told_row(series, told))
-        return changes, runs
+        return changes, screen.runs
 
 
 def change_row(series: Series, index: int, before: float, after: float, relative: float) -> dict[str, object]:

@@ -50,7 +50,12 @@ class Command(BaseCommand):
             default=0.0,
             help="smallest change to tell in the unit of the values (default 0)",
         )
-        parser.add_argument("--pairs", type=int, default=20, help="most pairs per suspicion (default 20)")
+        parser.add_argument(
+            "--pairs",
+            type=int,
+            default=Options.pairs,
+            help=f"most pairs that may confirm one suspicion (default {Options.pairs})",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Replay, and fail at the end when a line could not be used."""
