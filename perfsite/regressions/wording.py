@@ -123,11 +123,13 @@ def exact_sentence(subject: Subject, change: Change) -> str:
 
 
 def same_sentence(subject: Subject, change: Change, *, pairs: int) -> str:
-    """A suspicion that a comparison refuted."""
-    return (
-        f"{subject.sha} did not change the {subject.title} of {subject.model} {subject.where}: "
-        f"{change_words(change)} over {pairs} interleaved pairs."
-    )
+    """A suspicion that a comparison refuted: no change, or one too small to matter."""
+    what = f"the {subject.title} of {subject.model} {subject.where}"
+    told = f"{change_words(change)} over {pairs} interleaved pairs"
+    if change.low is not None and change.high is not None and (change.low > 0 or change.high < 0):
+        values = values_words(subject.metric, change)
+        return f"{subject.sha} changed {what} by less than matters: {values}, {told}."
+    return f"{subject.sha} did not change {what}: {told}."
 
 
 def unknown_sentence(subject: Subject, *, reason: str) -> str:

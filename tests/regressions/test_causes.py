@@ -9,8 +9,16 @@ from perfsite.regressions.causes import causes_find
 from perfsite.regressions.models import Attribution, Incident, IncidentEvent, Regression, SeriesState, Verdict
 from perfsite.regressions.services import reports_screen
 from perfsite.results.models import Artifact
+from perfsite.runs.models import Job
 from tests.factories import case_make, job_make
-from tests.regressions.builders import QUIET, build_make, compare_job, compare_report
+from tests.regressions.builders import (
+    QUIET,
+    build_make,
+    compare_job,
+    compare_report,
+    comparison_make,
+    job_report,
+)
 from tests.regressions.witnessed import CPU_FACTS, build_measured, level_measured, settle, witnessed_report
 
 pytestmark = pytest.mark.django_db
@@ -194,3 +202,22 @@ def test_killed_before_any_write_the_next_sweep_ends_the_same(project):
     assert IncidentEvent.objects.count() == 1
     assert Verdict.objects.filter(stage="environment").count() == 1
     assert Attribution.objects.get().facts["level"] == "moved"
+
+
+def test_pairs_that_leave_room_for_half_the_change_acquit_nobody(project):
+    """A load time doubles, which is below its grain, while the history shows a little more."""
+    for ordinal, factor in enumerate(QUIET, start=1):
+        witnessed_report(job_make(build_make(project, ordinal)), {"load_time": 0.08 * factor})
+    for ordinal in range(9, 13):
+        report = {"load_time": 0.26 * QUIET[ordinal % 8]}
+        witnessed_report(job_make(build_make(project, ordinal)), report, canary=0.012)
+        reports_screen()
+        for job in Job.objects.filter(kind="compare", state="queued"):
+            row = comparison_make(case_make(), "load_time", ratio=2.0)
+            small = row.model_copy(update={"verdict": "same", "a": row.a, "b": row.b})
+            job_report(job, comparisons=(small,))
+        reports_screen()
+        while causes_find():
+            pass
+    assert Verdict.objects.filter(kind="same", stage="confirmation").exists()
+    assert not Verdict.objects.filter(stage="environment").exists()

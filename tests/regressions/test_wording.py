@@ -73,3 +73,14 @@ def test_a_repositorys_own_metric_keeps_its_name():
     words = wording.change_sentence(subject("evaluate.higher.BLEU-4"), Change(30.0, 27.0, -0.1))
     assert words == "3fa9c1a lowered the BLEU-4 of cnn by 10.0 % on cpu (torch, fp32, batch 1)"
     assert wording.values_words("evaluate.lower.wer", Change(0.1, 0.2, 1.0)) == "0.1 → 0.2"
+
+
+def test_a_change_too_small_to_matter_is_not_called_none():
+    subject = Subject("20bb10d", "cnn", "torch", "fp32", "b1", "cpu", "load_time")
+    small = wording.same_sentence(subject, Change(0.03, 0.06, 1.0, 0.4, 2.2), pairs=7)
+    assert small.startswith(
+        "20bb10d changed the load time of cnn on cpu (torch, fp32, batch 1) by less than "
+    )
+    assert "30.0 ms → 60.0 ms, +100 % [40.0, 220.0] over 7 interleaved pairs." in small
+    none = wording.same_sentence(subject("load_time"), Change(0.03, 0.03, 0.01, -0.1, 0.1), pairs=7)
+    assert none.startswith("3fa9c1a did not change the load time")

@@ -31,6 +31,7 @@ from perfsite.runs.models import Project
 
 DETECTOR = "environment/1"
 AGREEING = 2  # later points that agree settle it without any witness of the machine
+CODE_SHARE = 0.5  # of the history's change: what the pairs may leave to the code that is called innocent
 RETURNED_AFTER = 4  # later points; a level that has not stayed moved by then never did
 
 
@@ -81,6 +82,7 @@ def _went_on(verdict: Verdict, evidence: Evidence, found: Attributed) -> str:
     metric = metric_get(verdict.series.metric)
     shift = math.log1p(found.total)
     is_moved = (found.low > 0 or found.high < 0) and abs(found.total) > metric.relevant
+    is_moved = is_moved and _is_innocent(verdict, found)
     agreeing = sum(
         math.log(value / median(evidence.before)) / shift > 0.5 for value in later if shift and value > 0
     )
@@ -89,6 +91,16 @@ def _went_on(verdict: Verdict, evidence: Evidence, found: Attributed) -> str:
     ordinal = verdict.build.ordinal or 0
     is_over = any(place > ordinal for place in level_starts(series_id=verdict.series_id))
     return "returned" if is_over or len(later) >= RETURNED_AFTER else "waiting"
+
+
+def _is_innocent(verdict: Verdict, found: Attributed) -> bool:
+    """Whether the pairs leave the code less than half of what the history shows.
+
+    They said `same`: where only a large change matters, that may still be a good part of it.
+    """
+    bound = verdict.relative_high if found.total > 0 else verdict.relative_low
+    bound = verdict.relative if bound is None else bound
+    return bound > -1 and math.log1p(bound) / math.log1p(found.total) < CODE_SHARE
 
 
 def _level_move(verdict: Verdict, evidence: Evidence, found: Attributed) -> None:
