@@ -42,6 +42,8 @@ _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from workers.zygote import
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
 """What a child may know of the worker's environment: nothing that can hold a secret.
 LD_LIBRARY_PATH is where a machine's CUDA and TensorRT libraries are found."""
+_LIBRARIES = ("CUDA_", "MKL_", "ATEN_", "ONEDNN_", "NPY_")
+"""What an operator's settings of the numeric libraries begin with: which instructions they use."""
 
 
 CLOSE_S = 6.0
@@ -54,7 +56,7 @@ class NurseryError(Exception):
 def child_environment(home: Path, *, visible_gpu: str | None) -> dict[str, str]:
     """The whole environment of a child whose home is `home`; `visible_gpu` is a GPU's UUID or None."""
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    environment.update({name: value for name, value in os.environ.items() if name.startswith("CUDA_")})
+    environment.update({name: value for name, value in os.environ.items() if name.startswith(_LIBRARIES)})
     environment.setdefault("LANG", "C.UTF-8")
     environment.setdefault("PATH", os.defpath)
     environment |= {"HOME": str(home), "TMPDIR": str(home)}

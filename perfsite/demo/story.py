@@ -142,7 +142,7 @@ STEPS: tuple[Step, ...] = (
             Edit(
                 TRANSFORMER,
                 "        self.places = nn.Parameter",
-                "        nn.init.normal_(self.words.weight, std=0.02)\n        self.places = nn.Parameter",
+                "        self.words.weight.data.mul_(0.02)\n        self.places = nn.Parameter",
             ),
         ),
     ),
@@ -212,7 +212,7 @@ MORE: tuple[Step, ...] = (
         "Ada",
         (Edit(TRANSFORMER, "(1, LENGTH))", "(1, LENGTH), dtype=torch.long)"),),
     ),
-    # torch without its vector instructions: what a rebuilt image or another machine may bring
+    # torch and the canary without their wide vector instructions: what another machine may bring
     Step(
         "Explain the attention",
         "Cleo",
@@ -225,7 +225,10 @@ MORE: tuple[Step, ...] = (
         ),
         expect="environment",
         model="transformer",
-        machine=(("ATEN_CPU_CAPABILITY", "default"), ("ONEDNN_MAX_CPU_ISA", "SSE41")),
+        machine=(
+            ("MKL_CBWR", "COMPATIBLE"),
+            ("NPY_DISABLE_CPU_FEATURES", "X86_V3 X86_V4 AVX512_ICL AVX512_SPR"),
+        ),
     ),
     Step(
         "Explain the network",

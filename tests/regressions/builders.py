@@ -16,6 +16,7 @@ from perfsite.results.models import Report
 from perfsite.results.services import report_store
 from perfsite.runs.models import Attempt, Build, Job, Project
 from tests import factories
+from tests.regressions.histories import builds_repeat
 from tests.reports import measured_make
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -71,11 +72,13 @@ def values_report(job: Job, values: Mapping[str, float], *, unstable: bool = Fal
 def history_make(
     project: Project, values: Sequence[float], *, metric: str = "latency_p50", first: int = 1
 ) -> list[Build]:
-    """One build with one reported value for each of `values`, from the ordinal `first` on."""
-    builds = [build_make(project, ordinal) for ordinal in range(first, first + len(values))]
-    for build, value in zip(builds, values, strict=True):
-        values_report(factories.job_make(build), {metric: value})
-    return builds
+    """One build with one reported value for each of `values`, from the ordinal `first` on.
+
+    The first one's report comes home by the site's own way, the others repeat its rows.
+    """
+    build = build_make(project, first)
+    values_report(factories.job_make(build), {metric: values[0]})
+    return [build, *builds_repeat(build, [value / values[0] for value in values[1:]])]
 
 
 def comparison_make(case: Case, metric: str, *, ratio: float, pairs: int = 8) -> Comparison:

@@ -1,12 +1,14 @@
-"""When the online screen should take a level over: `python -m tests.regressions.screening_truth`.
+"""How right the service's screen is: `python -m tests.regressions.screening_truth [--tune]`.
 
-Series of `detection_truth`'s tuning seeds, and young ones: 24 points, half of them with one step of 20 %,
-which is the shape of a new project and of the demo.  Comparisons are simulated as perfect.
+Series of `detection_truth` on reporting seeds, and young ones: 24 points, half of them with one step of
+20 %, which is the shape of a new project and of the demo.  Comparisons are simulated as perfect.  `--tune`
+tries on tuning seeds from how many points on the online screen should judge a level.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from unittest.mock import patch
 
@@ -74,17 +76,19 @@ def _series_score(truth: Truth, score: Score) -> None:
 
 def main() -> None:
     """Print a row for each limit and kind of series."""
+    tunes = "--tune" in sys.argv[1:]
+    old, fresh = (range(1, 61), range(1, 271)) if tunes else (range(1001, 1271), range(1001, 1500))
     kinds = {
-        "120 points": [series_generate(seed) for seed in range(1, 61)],
-        "24 points": [young_generate(seed) for seed in range(1, 271)],
+        "120 points": [series_generate(seed) for seed in old],
+        "24 points": [young_generate(seed) for seed in fresh],
     }
-    for young in (6, 10, 16, 24, 1000):
+    for young in (6, 10, 16, 24, 1000) if tunes else (screening_answer.YOUNG,):
         for name, series in kinds.items():
             score = screen_score(series, young=young)
             print(
-                f"{young:4} {name:10} caught {score.caught:.2f} at once {score.at_once:.2f} "
-                f"within 5 {score.within_5:.2f} ordered per 1,000 {1000 * score.ordered / score.points:.1f} "
-                f"in vain {score.false_per_1000:.1f}",
+                f"{young:4} {name:10} {len(series)} series, {score.steps} steps: "
+                f"caught {score.caught:.2f} at once {score.at_once:.2f} within 5 {score.within_5:.2f} "
+                f"per 1,000 points {1000 * score.ordered / score.points:.1f} in vain {score.false_per_1000:.1f}",
                 flush=True,
             )
 

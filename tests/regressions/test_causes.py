@@ -8,7 +8,7 @@ from django.db import connection
 from perfsite.regressions.causes import causes_find
 from perfsite.regressions.models import Attribution, Incident, IncidentEvent, Regression, SeriesState, Verdict
 from perfsite.regressions.services import reports_screen
-from perfsite.results.models import Artifact
+from perfsite.results.models import Artifact, Measurement
 from perfsite.runs.models import Job
 from tests.factories import case_make, job_make
 from tests.regressions.builders import (
@@ -221,3 +221,34 @@ def test_pairs_that_leave_room_for_half_the_change_acquit_nobody(project):
             pass
     assert Verdict.objects.filter(kind="same", stage="confirmation").exists()
     assert not Verdict.objects.filter(stage="environment").exists()
+
+
+def undecided(project, ordinal: int, value: float, **more: object) -> None:
+    """A build whose comparison is left after two pairs: no change is far likelier than the suspected one."""
+    build_measured(project, ordinal, value, **more)
+    reports_screen()
+    for job in Job.objects.filter(kind="compare", state="queued"):
+        job_report(job, comparisons=(comparison_make(case_make(), "latency_p50", ratio=1.0, pairs=2),))
+    reports_screen()
+    while causes_find():
+        pass
+
+
+def test_pairs_that_were_left_early_acquit_too(project):
+    level_measured(project)
+    undecided(project, 9, 1.2, canary=0.012)
+    assert Verdict.objects.get(stage="confirmation").kind == "unknown"
+    assert Incident.objects.get().kind == "environment"
+    assert Verdict.objects.get(stage="environment").build.ordinal == 9
+
+
+def test_a_busy_machine_is_no_other_machine(project):
+    """Points that were disturbed move no level by themselves."""
+    level_measured(project)
+    undecided(project, 9, 1.2)
+    Measurement.objects.filter(ordinal=9).update(unstable=True)
+    for ordinal in (10, 11, 12):
+        build_measured(project, ordinal, 1.2)
+        Measurement.objects.filter(ordinal=ordinal).update(unstable=True)
+        settle(1.0)
+    assert not Incident.objects.exists()

@@ -12,6 +12,7 @@ from perfsite.results.services import report_store
 from perfsite.runs.models import Build, Job, Project
 from tests import factories
 from tests.regressions.builders import QUIET, START, build_make, compare_report, job_attempt
+from tests.regressions.histories import builds_repeat
 from tests.reports import measured_make
 
 CPU_FACTS = {"device": "cpu", "cpu_model": "A processor", "torch_version": "2.13.0"}
@@ -69,7 +70,8 @@ def build_measured(project: Project, ordinal: int, value: float, **more: object)
 
 def level_measured(project: Project, **more: object) -> list[Build]:
     """Eight quiet builds at about one second, the ordinals 1 to 8."""
-    return [build_measured(project, place, value, **more) for place, value in enumerate(QUIET, start=1)]
+    first = build_measured(project, 1, QUIET[0], **more)
+    return [first, *builds_repeat(first, [value / QUIET[0] for value in QUIET[1:]])]
 
 
 def settle(ratio: float = 1.0) -> None:

@@ -1,8 +1,10 @@
 """Incidents of the machine and its toolchain: the code is innocent, but the level moved and stays moved.
 
-A comparison said `same`.  Its attribution waits until the points tell how the level went on:
+A comparison found no change, or none likelier than one.  Its attribution waits until the points tell how
+the level went on:
 
-    waiting --> moved      clock, canary or facts explain it, or two later points agree: the level begins anew
+    waiting --> moved      clock, canary or facts explain it, or two later points that nothing disturbed
+                           agree: the level begins anew
        +------> returned   four later points, or a newer level, and it did not stay moved
 """
 
@@ -86,17 +88,25 @@ def _went_on(verdict: Verdict, evidence: Evidence, found: Attributed) -> str:
     agreeing = sum(
         math.log(value / median(evidence.before)) / shift > 0.5 for value in later if shift and value > 0
     )
-    if is_moved and (agreeing >= AGREEING or (found.is_machine and agreeing >= len(later) / 2)):
+    is_witnessed = found.is_machine and agreeing >= len(later) / 2
+    if is_moved and (is_witnessed or (agreeing >= AGREEING and _stable_since(verdict) > AGREEING)):
         return "moved"
     ordinal = verdict.build.ordinal or 0
     is_over = any(place > ordinal for place in level_starts(series_id=verdict.series_id))
     return "returned" if is_over or len(later) >= RETURNED_AFTER else "waiting"
 
 
+def _stable_since(verdict: Verdict) -> int:
+    """How many points since the suspected build nothing disturbed: a busy machine is no other machine."""
+    points = Measurement.objects.filter(series_id=verdict.series_id, ordinal__gte=verdict.build.ordinal or 0)
+    return points.filter(unstable=False).count()
+
+
 def _is_innocent(verdict: Verdict, found: Attributed) -> bool:
     """Whether the pairs leave the code less than half of what the history shows.
 
-    They said `same`: where only a large change matters, that may still be a good part of it.
+    `same` may be said of a good part of it where only a large change matters; pairs that were left early
+    have no interval yet, and no change was the likelier one.
     """
     bound = verdict.relative_high if found.total > 0 else verdict.relative_low
     bound = verdict.relative if bound is None else bound

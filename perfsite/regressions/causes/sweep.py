@@ -44,10 +44,17 @@ def causes_find() -> int:
 
 
 def verdicts_unattributed() -> list[Verdict]:
-    """The changes and the refuted suspicions whose causes nobody looked for, the oldest first."""
-    refuted = Q(kind=Verdict.Kind.SAME, stage="confirmation")
+    """The changes and the refuted suspicions whose causes nobody looked for, the oldest first.
+
+    Refuted is also what the pairs left undecided because no change was the likelier of the two.
+    """
+    refuted = Q(kind=Verdict.Kind.SAME) | Q(
+        kind=Verdict.Kind.UNKNOWN, evidence__e_value__lt=1.0, evidence__pairs__gte=2
+    )
     changed = Q(kind__in=CHANGES, stage__in=_STAGES)
-    rows = Verdict.objects.filter(refuted | changed, attribution=None, base__isnull=False)
+    rows = Verdict.objects.filter(
+        refuted & Q(stage="confirmation") | changed, attribution=None, base__isnull=False
+    )
     return list(rows.select_related("series", "build", "base").order_by("id"))
 
 
@@ -87,7 +94,7 @@ def _facts(found: Attributed | None, verdict: Verdict) -> dict[str, Any]:
             "machine": list(found.machine),
             "differences": [list(one) for one in found.differences],
         }
-    if verdict.kind == Verdict.Kind.SAME and found is not None:
+    if verdict.kind not in CHANGES and found is not None:
         facts["level"] = "waiting"  # whether the level moved although the code did not: later points tell
     return facts
 
