@@ -12,6 +12,7 @@ from perfsite.results.models import Measurement, Report, Series
 from perfsite.results.services import report_store
 from perfsite.runs.models import Build, Job, Project, Worker
 from tests.factories import build_make, case_make, claim, job_make, project_make, worker_make
+from tests.regressions.histories import builds_repeat
 from tests.reports import report_make
 
 GOOD_S, BAD_S = 0.0041, 0.0049
@@ -70,7 +71,9 @@ def world(db) -> World:
     project = project_make(slug="zoo", name="Model zoo", branch="main")
     worker = worker_make("bench-1")
     values = [GOOD_S] * 5 + [BAD_S] * 3
-    jobs = [measured(project, n, value, worker) for n, value in enumerate(values, 1)]
+    first = measured(project, 1, values[0], worker)
+    later = builds_repeat(first.run.build, [value / values[0] for value in values[1:]])
+    jobs = [first, *Job.objects.filter(run__build__in=later).select_related("run__build").order_by("id")]
     skipped = build_make(project, 9, state="skipped", reason="only README.md changed", subject="Say more")
     series = Series.objects.get(project=project, metric="latency_p50")
     return World(project, worker, jobs, series, skipped, _incident(project, jobs, series, worker), _mail())

@@ -1,21 +1,14 @@
-"""A process of its own on a database of its own: `python -m tests.regressions.racer fill|report|screen|show`.
-
-Run with `PERFSITE_DATA` naming a folder for the database, and `DJANGO_SETTINGS_MODULE=perfsite.settings`.
-"""
+"""A racer or the referee of the race of screening and telling: see `tests.regressions.racing`."""
 
 from __future__ import annotations
 
-import json
-import sys
-import time
-from pathlib import Path
-
 import django
-from django.conf import settings
 
 django.setup()
 
-from perfsite.alerts.models import Notification, OutboxMail  # noqa: E402 - needs the apps
+from django.core.management import call_command  # noqa: E402 - needs the apps
+
+from perfsite.alerts.models import Notification, OutboxMail  # noqa: E402
 from perfsite.alerts.services import incidents_tell  # noqa: E402
 from perfsite.regressions.models import Incident, Regression, Suspicion, Verdict  # noqa: E402
 from perfsite.regressions.services import reports_screen  # noqa: E402
@@ -23,12 +16,14 @@ from perfsite.results.models import Report  # noqa: E402
 from perfsite.runs.models import Job  # noqa: E402
 from tests import factories  # noqa: E402
 from tests.regressions import builders  # noqa: E402
+from tests.regressions.racing import serve  # noqa: E402
 
 BESIDES = {"latency_p90": 1.25, "throughput": 0.8, "parameter_count": 1.0}
 
 
 def fill() -> None:
     """Eight quiet builds and a slow one with a larger model, unscreened."""
+    call_command("migrate", verbosity=0)
     project = factories.project_make(slug="race")
     for ordinal, factor in enumerate([*builders.QUIET, 1.25], start=1):
         job = factories.job_make(builders.build_make(project, ordinal))
@@ -44,15 +39,13 @@ def report() -> None:
 
 
 def screen() -> None:
-    """Screen and tell, as soon as the file `go` is there, as all the other racers do."""
-    while not Path(settings.DATA / "go").exists():
-        time.sleep(0.001)
+    """Screen and tell."""
     reports_screen()
     incidents_tell()
 
 
-def show() -> None:
-    """Print how many rows there are of what must not be doubled."""
+def show() -> dict[str, int]:
+    """How many rows there are of what must not be doubled."""
     rows = {
         "unscreened": Report.objects.filter(screened_at=None),
         "suspicions": Suspicion.objects.all(),
@@ -65,8 +58,8 @@ def show() -> None:
         "notifications": Notification.objects.all(),
         "mails": OutboxMail.objects.all(),
     }
-    sys.stdout.write(json.dumps({name: found.count() for name, found in rows.items()}))
+    return {name: found.count() for name, found in rows.items()}
 
 
 if __name__ == "__main__":
-    {"fill": fill, "report": report, "screen": screen, "show": show}[sys.argv[1]]()
+    serve(screen, {"fill": fill, "report": report, "show": show})

@@ -88,7 +88,8 @@ def main() -> None:
             print(
                 f"{young:4} {name:10} {len(series)} series, {score.steps} steps: "
                 f"caught {score.caught:.2f} at once {score.at_once:.2f} within 5 {score.within_5:.2f} "
-                f"per 1,000 points {1000 * score.ordered / score.points:.1f} in vain {score.false_per_1000:.1f}",
+                f"per 1,000 points: ordered {1000 * score.ordered / score.points:.1f} "
+                f"in vain {score.false_per_1000:.1f}",
                 flush=True,
             )
 

@@ -147,7 +147,7 @@ def test_quiet_pairs_ask_for_few_and_noisy_ones_for_all():
 
 # how often an innocent is named, on seeds of its own
 
-SEARCHES = 250
+SEARCHES = 120
 
 
 def normal(rng: np.random.Generator, n: int) -> np.ndarray:

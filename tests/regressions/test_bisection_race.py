@@ -1,7 +1,5 @@
 """A search that is killed at any write, or run by four at once, asks nothing twice and names one culprit."""
 
-import json
-
 import pytest
 from django.db import connection
 
@@ -10,10 +8,8 @@ from perfsite.regressions.models import Bisection, Incident
 from perfsite.runs.models import Job
 from tests.factories import project_make
 from tests.regressions.builders import QUIET, compare_report, history_make
+from tests.regressions.racing import Race
 from tests.regressions.searching import asked, confirm, push_make
-from tests.regressions.test_screening_race import environment, run, start  # noqa: F401 - a fixture
-
-RACERS = 4
 
 
 class KilledError(BaseException):
@@ -66,24 +62,12 @@ def test_killed_at_any_write_it_comes_to_the_same_end(settings, tmp_path):
     ]
 
 
-def race(environment, folder, action: str) -> None:  # noqa: F811
-    (folder / "go").unlink(missing_ok=True)
-    racers = [start(environment, "-m", "tests.regressions.bisection_racer", action) for _ in range(RACERS)]
-    (folder / "go").touch()
-    for racer in racers:
-        _, errors = racer.communicate(timeout=60)
-        assert racer.returncode == 0, errors
-
-
-def test_four_sweeps_at_once_ask_once_and_end_once(environment, tmp_path):  # noqa: F811
-    def play(word: str) -> str:
-        return run(environment, "-m", "tests.regressions.bisection_racer", word)
-
-    run(environment, "manage.py", "migrate", "-v0")
-    play("fill")
-    for compared in (2, 3):
-        race(environment, tmp_path, "step")
-        assert json.loads(play("show")) == {"searches": 1, "compared": compared, "ended": 0, "culprits": 0}
-        play("slow")
-    race(environment, tmp_path, "step")
-    assert json.loads(play("show")) == {"searches": 1, "compared": 3, "ended": 1, "culprits": 1}
+def test_four_sweeps_at_once_ask_once_and_end_once(tmp_path):
+    with Race("tests.regressions.bisection_racer", tmp_path) as race:
+        race.ask("fill")
+        for compared in (2, 3):
+            race.begin()
+            assert race.ask("show") == {"searches": 1, "compared": compared, "ended": 0, "culprits": 0}
+            race.ask("slow")
+        race.begin()
+        assert race.ask("show") == {"searches": 1, "compared": 3, "ended": 1, "culprits": 1}
