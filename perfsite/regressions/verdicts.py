@@ -6,12 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import Count, Max, QuerySet
+from django.db.models import Count, Max, QuerySet, Sum
 
 from perfsite.regressions.models import Incident, Suspicion, Verdict
 from perfsite.regressions.selectors import build_is_judged
-from perfsite.results.models import Measurement
-from perfsite.results.selectors import metric_judged
+from perfsite.results.models import Report
 from perfsite.runs.models import Build, Job
 from perfsite.runs.states import JOB_ENDED
 
@@ -119,10 +118,9 @@ def verdict_counts(*, build_ids: Iterable[int]) -> dict[int, dict[str, int]]:
 
 def _screened_counts(build_ids: Sequence[int]) -> Counter[int]:
     """How many judged points of each build the screen has seen."""
-    points = Measurement.objects.filter(
-        metric_judged("series__metric"), build_id__in=build_ids, job__report__screened_at__isnull=False
-    )
-    return Counter(dict(points.values_list("build_id").annotate(count=Count("id")).order_by()))
+    reports = Report.objects.filter(job__run__build_id__in=build_ids, screened_at__isnull=False, judged__gt=0)
+    counts = reports.values_list("job__run__build_id").annotate(count=Sum("judged"))
+    return Counter(dict(counts.order_by()))
 
 
 def _suspected_counts(build_ids: Sequence[int]) -> dict[int, int]:

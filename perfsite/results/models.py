@@ -28,6 +28,8 @@ class Report(models.Model):
     """A job's accepted report, stored once; its whole body is an artifact of kind `report`.
 
     `screened_at` is null until the screen has seen it: that null, not a message, is the work list.
+    `points`, `judged` and `unstable` count the points it gave to series, so that a page of builds need
+    not count millions of them; `canary` holds its readings of the pinned computation.
     """
 
     job = models.OneToOneField(Job, on_delete=models.CASCADE, related_name="report")
@@ -38,6 +40,10 @@ class Report(models.Model):
     stages = models.JSONField(default=list)
     remarks = models.JSONField(default=list)
     comparisons = models.JSONField(default=list)
+    canary = models.JSONField(default=list)
+    points = models.PositiveIntegerField(default=0)
+    judged = models.PositiveIntegerField(default=0)
+    unstable = models.PositiveIntegerField(default=0)
     received_at = models.DateTimeField(default=timezone.now)
     screened_at = models.DateTimeField(null=True)
 

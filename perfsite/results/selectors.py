@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from django.core.cache import cache
 from django.db.models import (
     Avg,
     BooleanField,
@@ -13,19 +14,24 @@ from django.db.models import (
     IntegerField,
     Max,
     Min,
+    OuterRef,
     Q,
     QuerySet,
+    Subquery,
+    Sum,
     Window,
 )
 from django.db.models.functions import Cast, Lag
 
 from perfsite.results.metrics import JUDGED, JUDGED_PREFIXES
-from perfsite.results.models import Environment, Measurement, Series
+from perfsite.results.models import Environment, Measurement, Report, Series
 from perfsite.results.rows import BucketRow, Extent, PointRow
 from perfsite.runs.models import Project
 
 # a chart gets at most this many points; a longer series is folded into buckets until it is zoomed
 MAX_POINTS = 2000
+
+_KEPT_S = 86_400  # how long a derived answer is kept that only a new point can change
 
 # what a reader may narrow a list of series by, in the order of the form
 FACETS = ("model", "runner", "precision", "shape", "suite", "metric", "device_class")
@@ -124,8 +130,26 @@ def series_buckets(*, series: Series, first: int, last: int, buckets: int = MAX_
     return [BucketRow(*row) for row in rows]
 
 
-def environment_steps(*, series: Series) -> list[tuple[int, Environment, Environment]]:
-    """Where the environment of a series changed: `(ordinal, before, after)`, found by the database."""
+def environment_steps(
+    *, series: Series, extent: Extent | None = None
+) -> list[tuple[int, Environment, Environment]]:
+    """Where the environment of a series changed: `(ordinal, before, after)`, found by the database.
+
+    A point's environment never changes, so the answer is kept until the series has another point.
+    """
+    extent = extent or series_extent(series=series)
+    key = f"environment-steps:{series.pk}:{extent.last}:{extent.points}"
+    rows = cache.get(key)
+    if rows is None:
+        rows = _environment_steps(series)
+        cache.set(key, rows, _KEPT_S)
+    wanted = {key for _, before, after in rows for key in (before, after)}
+    environments = Environment.objects.in_bulk(wanted)
+    return [(ordinal, environments[before], environments[after]) for ordinal, before, after in rows]
+
+
+def _environment_steps(series: Series) -> list[tuple[int, int, int]]:
+    """The same with the ids of the environments: reads a report for each point."""
     here = F("job__report__environment_id")
     steps = (
         Measurement.objects.filter(series=series, job__report__isnull=False)
@@ -135,10 +159,7 @@ def environment_steps(*, series: Series) -> list[tuple[int, Environment, Environ
         .order_by("ordinal")
         .values_list("ordinal", "before", "here")
     )
-    rows = list(steps)
-    wanted = {key for _, before, after in rows for key in (before, after)}
-    environments = Environment.objects.in_bulk(wanted)
-    return [(ordinal, environments[before], environments[after]) for ordinal, before, after in rows]
+    return list(steps)
 
 
 def recent_values(*, series: Iterable[Series], builds: int = 60) -> dict[int, list[tuple[int, float]]]:
@@ -147,7 +168,10 @@ def recent_values(*, series: Iterable[Series], builds: int = 60) -> dict[int, li
     `builds` counts places on the branch back from the newest point of any of them.
     """
     ids = [row.pk for row in series]
-    newest = Measurement.objects.filter(series_id__in=ids).aggregate(last=Max("ordinal"))["last"]
+    # the newest point of each, not the newest of all their points: an index probe a series, no scan
+    last = Measurement.objects.filter(series=OuterRef("pk")).order_by("-ordinal").values("ordinal")[:1]
+    rows_last = Series.objects.filter(pk__in=ids).values_list(Subquery(last), flat=True)
+    newest = max((ordinal for ordinal in rows_last if ordinal is not None), default=None)
     found: dict[int, list[tuple[int, float]]] = {key: [] for key in ids}
     if newest is None:
         return found
@@ -163,9 +187,11 @@ def recent_values(*, series: Iterable[Series], builds: int = 60) -> dict[int, li
 
 def unstable_share(*, project: Project, ordinals: Sequence[int]) -> float | None:
     """Which part of the points at these places is unstable, 0 to 1; None when there are no points."""
-    found = Measurement.objects.filter(
-        series__project=project, series__branch=project.branch, ordinal__in=ordinals
-    ).aggregate(every=Count("id"), unstable=Count("id", filter=Q(unstable=True)))
+    found = Report.objects.filter(
+        job__run__build__project=project,
+        job__run__build__branch=project.branch,
+        job__run__build__ordinal__in=ordinals,
+    ).aggregate(every=Sum("points"), unstable=Sum("unstable"))
     return found["unstable"] / found["every"] if found["every"] else None
 
 
@@ -189,16 +215,9 @@ def run_points(*, run_id: int) -> QuerySet[Measurement]:
 
 def previous_values(*, points: Iterable[Measurement], reach: int = 50) -> dict[int, float]:
     """The value before each point in its own series: series id -> value, looking back `reach` places."""
-    wanted = {point.series_id: point.ordinal for point in points}
-    if not wanted:
-        return {}
-    newest, oldest = max(wanted.values()), min(wanted.values())
-    rows = (
-        Measurement.objects.filter(
-            series_id__in=wanted, ordinal__lt=newest, ordinal__gte=max(0, oldest - reach)
-        )
-        .order_by("ordinal")
-        .values_list("series_id", "ordinal", "value")
+    older = Measurement.objects.filter(
+        series=OuterRef("series"), ordinal__lt=OuterRef("ordinal"), ordinal__gte=OuterRef("ordinal") - reach
     )
-    # in branch order the last write per series is the nearest one before the point
-    return {key: value for key, ordinal, value in rows if ordinal < wanted[key]}
+    rows = Measurement.objects.filter(pk__in=[point.pk for point in points])
+    before = Subquery(older.order_by("-ordinal").values("value")[:1])
+    return {key: value for key, value in rows.values_list("series_id", before) if value is not None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from uuid import UUID
 
@@ -20,12 +20,17 @@ from perfsite.core.errors import PerfsiteError
 from perfsite.core.text import text_clean
 from perfsite.results.artifacts import REPORT_NAME, artifact_store
 from perfsite.results.environments import environment_split
+from perfsite.results.metrics import metric_is_judged
 from perfsite.results.models import Environment, Measurement, Report, Series
 from perfsite.results.signals import report_stored
 from perfsite.runs.cases import cases_of, origin_of
 from perfsite.runs.lease import attempt_finish, attempt_get
 from perfsite.runs.models import Attempt, Build, Job
 
+# what of a report's body is kept in its row
+_KEPT = {"outcomes", "stages", "remarks", "comparisons", "canary"}
+# their order is part of every key: keep it
+_KEY_FIELDS = ("branch", "device_class", "split", "model", "runner", "precision", "shape", "suite", "metric")
 _SHAPE_LONGEST = Series._meta.get_field("shape").max_length or 0
 
 
@@ -52,7 +57,8 @@ def report_store(*, token: UUID, body: Body, raw: bytes) -> bool:
         environment = environment_note(body=body)
         report = _report_row(attempt, environment, body)
         if body.kind == "measure":
-            _points_store(attempt=attempt, environment=environment, body=body)
+            points = _points_store(attempt=attempt, environment=environment, body=body)
+            _points_count(report, points)
         attempt_finish(attempt=attempt)
         artifact_store(attempt=attempt, name=REPORT_NAME, kind="report", content=kept)
         transaction.on_commit(partial(report_stored.send_robust, sender=Report, report_id=report.pk))
@@ -91,17 +97,17 @@ def _check_matches(job: Job, body: Body) -> None:
 
 
 def _report_row(attempt: Attempt, environment: Environment, body: Body) -> Report:
-    plain = text_clean(body.model_dump(mode="json", include={"outcomes", "stages", "remarks", "comparisons"}))
+    plain = text_clean(body.model_dump(mode="json", include=_KEPT))
     return Report.objects.create(
         job=attempt.job, attempt=attempt, environment=environment, kind=body.kind, **plain
     )
 
 
-def _points_store(*, attempt: Attempt, environment: Environment, body: Body) -> None:
+def _points_store(*, attempt: Attempt, environment: Environment, body: Body) -> list[Measurement]:
     job = attempt.job
     build = Build.objects.select_for_update().get(pk=job.run.build_id)
     if build.ordinal is None:  # off the branch's line: the report stays with its job
-        return
+        return []
     doubtful = _cases_unstable(body.remarks)
     ordered = cases_of(job.spec)
     rows = [
@@ -119,6 +125,15 @@ def _points_store(*, attempt: Attempt, environment: Environment, body: Body) -> 
         for measured in body.measurements
     ]
     Measurement.objects.bulk_create(rows, ignore_conflicts=True)
+    return rows
+
+
+def _points_count(report: Report, points: Sequence[Measurement]) -> None:
+    """Note on the report what it gave to series."""
+    report.points = len(points)
+    report.judged = sum(metric_is_judged(point.series.metric) for point in points)
+    report.unstable = sum(point.unstable for point in points)
+    report.save(update_fields=["points", "judged", "unstable"])
 
 
 def series_note(*, build: Build, job: Job, split: str, measured: Measured) -> Series:
@@ -134,10 +149,15 @@ def series_note(*, build: Build, job: Job, split: str, measured: Measured) -> Se
         "suite": measured.case.suite,
         "metric": measured.metric,
     }
-    text = json.dumps([build.project_id, *fields.values()])
-    key = hashlib.sha256(text.encode()).hexdigest()
+    key = series_key(project_id=build.project_id, fields=fields)
     series, _ = Series.objects.get_or_create(key=key, defaults={"project_id": build.project_id, **fields})
     return series
+
+
+def series_key(*, project_id: int, fields: Mapping[str, str]) -> str:
+    """The key of the series with these fields, named as in `series_note`."""
+    text = json.dumps([project_id, *(fields[name] for name in _KEY_FIELDS)])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _cases_unstable(remarks: Sequence[Remark]) -> set[Case | None]:
