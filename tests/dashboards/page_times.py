@@ -4,7 +4,7 @@ Run it on a database that `manage.py generate_history` filled (`DATABASE_URL` or
 Every page is asked for in this process through the whole stack of middleware, as a logged-in reader, the
 pages in turns so that a busy moment of the machine hits all of them alike.  `wall` is what a reader waits for,
 `cpu` what this process computed: their distance is the database and whatever else the machine did.
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ import django
 
 django.setup()
 
-import numpy as np
-from django.contrib.auth import get_user_model
-from django.db import connection
-from django.test import Client
-from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
+import numpy as np  # noqa: E402
+from django.contrib.auth import get_user_model  # noqa: E402
+from django.db import connection  # noqa: E402
+from django.test import Client  # noqa: E402
+from django.test.utils import CaptureQueriesContext  # noqa: E402
+from django.urls import reverse  # noqa: E402
 
-from perfsite.regressions.models import Incident, Verdict
-from perfsite.results.models import Series
-from perfsite.runs.models import Project, Run
+from perfsite.regressions.models import Incident, Verdict  # noqa: E402
+from perfsite.results.models import Series  # noqa: E402
+from perfsite.runs.models import Project, Run  # noqa: E402
 
 
 @dataclass

@@ -1,0 +1,76 @@
+"""What a person does with a point of a series: compare it again, search, mark it, write a note."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from perfsite.core.errors import PerfsiteError
+from perfsite.dashboards.formatting import plural
+from perfsite.dashboards.selectors.access import series_get
+from perfsite.dashboards.services import note_add
+from perfsite.dashboards.views.reading import page
+from perfsite.regressions.confirmation.asked import change_mark, comparison_ask, point_pair
+from perfsite.results.models import Series
+from perfsite.runs.backfill import MOST_BUILDS, backfill_order
+from perfsite.runs.models import Build
+
+
+def _confirm(series: Series, build_id: int, request: HttpRequest) -> str:
+    comparison_ask(series=series, build_id=build_id, actor=request.user.get_username())
+    return "Ordered: this build and the one before it are measured again in turns."
+
+
+def _search(series: Series, build_id: int, request: HttpRequest) -> str:
+    """Measure the commits between a point and the one before it: the one that moved it then shows."""
+    before, point = point_pair(series=series, build_id=build_id)
+    between = Build.objects.filter(
+        project=series.project, branch=series.branch, ordinal__gt=before.ordinal, ordinal__lt=point.ordinal
+    )
+    builds = list(between.order_by("ordinal")[:MOST_BUILDS])
+    if not builds:
+        raise PerfsiteError("no commit lies between this build and the one before it: there is nothing to search")
+    done = backfill_order(project=series.project, builds=builds)
+    if done.refused and not done.jobs:
+        raise PerfsiteError(done.refused[0][1])
+    return f"Queued behind the heads: {plural(len(done.jobs), 'job')} for {plural(len(builds), 'commit')}."
+
+
+def _mark(series: Series, build_id: int, request: HttpRequest) -> str:
+    verdict = change_mark(series=series, build_id=build_id, actor=request.user.get_username())
+    return f"Marked as {verdict.kind}."
+
+
+def _note(series: Series, build_id: int, request: HttpRequest) -> str:
+    author = request.user.get_username()
+    note_add(series=series, build_id=build_id, author=author, text=request.POST.get("text", ""))
+    return "Noted."
+
+
+_ACTIONS: dict[str, Callable[[Series, int, HttpRequest], str]] = {
+    "confirm": _confirm,
+    "search": _search,
+    "mark": _mark,
+    "note": _note,
+}
+
+
+@require_POST
+@login_required
+@page
+def series_act(request: HttpRequest, pk: int, build: int, action: str) -> HttpResponse:
+    """Do one of the actions with the point of a build, and say what came of it."""
+    series = series_get(request=request, pk=pk)
+    try:
+        messages.info(request, _ACTIONS[action](series, build, request))
+    except PerfsiteError as error:
+        messages.error(request, f"Not done: {str(error).rstrip('.')}.")
+    return redirect(f"{reverse('series', args=[pk])}?build={build}#point")
+
+
