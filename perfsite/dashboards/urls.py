@@ -16,6 +16,8 @@ from perfsite.dashboards.views import (
     runs,
     search,
     series,
+    series_actions,
+    series_data,
     trends,
     workers,
 )
@@ -42,7 +44,8 @@ urlpatterns = [
     path("projects/<slug:slug>/grading/apply/", grading.rule_apply, name="rule-apply"),
     path("incidents/", incidents.incidents, name="incidents"),
     path("series/<int:pk>/", series.series, name="series"),
-    path("series/<int:pk>/data.json", series.series_data, name="series-data"),
+    path("series/<int:pk>/data.json", series_data.series_data, name="series-data"),
+    path("series/<int:pk>/builds/<int:build>/<slug:action>/", series_actions.series_act, name="series-act"),
     path("runs/<int:pk>/", runs.run, name="run"),
     path("runs/<int:pk>/live/", runs.run_live, name="run-live"),
     path("runs/<int:pk>/cancel/", runs.run_cancel, name="run-cancel"),

@@ -84,6 +84,11 @@ def series_extent(*, series: Series) -> Extent:
     return Extent(found["first"], found["last"], found["count"])
 
 
+def series_span_count(*, series: Series, first: int, last: int) -> int:
+    """How many points lie between two ordinals, both included."""
+    return Measurement.objects.filter(series=series, ordinal__range=(first, last)).count()
+
+
 def series_points(*, series: Series, first: int | None = None, last: int | None = None) -> list[PointRow]:
     """The points between two ordinals, both included, in branch order; every one when none is given."""
     points = Measurement.objects.filter(series=series)

@@ -90,6 +90,7 @@ def points_columns(points: Sequence[PointRow], *, metric: str) -> dict[str, Any]
     return {
         "mode": "points",
         "unit": scale.unit,
+        "factor": scale.factor,
         "x": [point.ordinal for point in points],
         "value": [_scaled(point.value, scale) for point in points],
         "low": [_scaled(point.ci_low, scale) for point in points],
@@ -102,15 +103,13 @@ def points_columns(points: Sequence[PointRow], *, metric: str) -> dict[str, Any]
         "time": [point.committed_at.isoformat() if point.committed_at else None for point in points],
         "delta": [_delta_row(delta) for delta in deltas],
         "run": [point.run_id for point in points],
+        "build": [point.build_id for point in points],
     }
 
 
-def level_rows(
-    levels: Sequence[tuple[float, str, bool]], *, metric: str, values: Sequence[float]
-) -> list[dict[str, Any]]:
-    """Service levels `(bound, words, is met)` as lines of the chart whose points or buckets are `values`."""
-    scale = scale_for(metric, values)
-    return [{"y": _scaled(bound, scale), "label": words, "met": is_met} for bound, words, is_met in levels]
+def level_rows(levels: Sequence[tuple[float, str, bool]], *, factor: float) -> list[dict[str, Any]]:
+    """Service levels `(bound, words, is met)` as lines of a chart whose values are divided by `factor`."""
+    return [{"y": bound / factor, "label": words, "met": is_met} for bound, words, is_met in levels]
 
 
 def buckets_columns(buckets: Sequence[BucketRow], *, metric: str) -> dict[str, Any]:
@@ -119,6 +118,7 @@ def buckets_columns(buckets: Sequence[BucketRow], *, metric: str) -> dict[str, A
     return {
         "mode": "buckets",
         "unit": scale.unit,
+        "factor": scale.factor,
         "x": [(bucket.first + bucket.last) / 2 for bucket in buckets],
         "first": [bucket.first for bucket in buckets],
         "last": [bucket.last for bucket in buckets],

@@ -14,6 +14,8 @@ from django.shortcuts import render
 
 from perfsite.core.errors import NotFoundError
 
+_DIGITS_MOST = 10  # a larger number fits no column
+
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
@@ -39,3 +41,9 @@ def page(view: View) -> View:
 def page_of(request: HttpRequest, rows: Any, *, size: int = 50) -> Page:
     """The page of `rows` that `?page=` asks for; a number out of range gives the nearest page."""
     return Paginator(rows, size).get_page(request.GET.get("page"))
+
+
+def number_of(request: HttpRequest, name: str) -> int | None:
+    """A whole number from the address; what is none counts as not given."""
+    text = request.GET.get(name, "")
+    return int(text) if text.isdecimal() and len(text) < _DIGITS_MOST else None

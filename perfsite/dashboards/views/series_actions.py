@@ -11,7 +11,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from perfsite.core.errors import PerfsiteError
+from perfsite.core.errors import NotFoundError, PerfsiteError
 from perfsite.dashboards.formatting import plural
 from perfsite.dashboards.selectors.access import series_get
 from perfsite.dashboards.services import note_add
@@ -35,7 +35,9 @@ def _search(series: Series, build_id: int, request: HttpRequest) -> str:
     )
     builds = list(between.order_by("ordinal")[:MOST_BUILDS])
     if not builds:
-        raise PerfsiteError("no commit lies between this build and the one before it: there is nothing to search")
+        raise PerfsiteError(
+            "no commit lies between this build and the one before it: there is nothing to search"
+        )
     done = backfill_order(project=series.project, builds=builds)
     if done.refused and not done.jobs:
         raise PerfsiteError(done.refused[0][1])
@@ -67,10 +69,10 @@ _ACTIONS: dict[str, Callable[[Series, int, HttpRequest], str]] = {
 def series_act(request: HttpRequest, pk: int, build: int, action: str) -> HttpResponse:
     """Do one of the actions with the point of a build, and say what came of it."""
     series = series_get(request=request, pk=pk)
+    if action not in _ACTIONS:
+        raise NotFoundError(f"Nothing is called {action!r} here: {', '.join(_ACTIONS)} are.")
     try:
         messages.info(request, _ACTIONS[action](series, build, request))
     except PerfsiteError as error:
         messages.error(request, f"Not done: {str(error).rstrip('.')}.")
     return redirect(f"{reverse('series', args=[pk])}?build={build}#point")
-
-

@@ -46,7 +46,9 @@ def page_render(
         raise NotFoundError(f"There is no format {wanted!r}: a page comes as {' or '.join(_FORMATS)}.")
     found = tables()
     if wanted == "json":
-        body = {table.name: [dict(zip(table.columns, row, strict=True)) for row in table.rows] for table in found}
+        body = {
+            table.name: [dict(zip(table.columns, row, strict=True)) for row in table.rows] for table in found
+        }
         return JsonResponse(body)
     name = request.GET.get("table") or found[0].name
     table = next((table for table in found if table.name == name), None)

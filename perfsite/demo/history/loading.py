@@ -85,7 +85,8 @@ def _binary(columns: Sequence[np.ndarray], types: Sequence[str]) -> bytes:
 def indexes_after(model: type[Model]) -> Iterator[None]:
     """Leave the table's indexes and constraints away while rows come in, when it has none yet.
 
-    Making them again checks every row, and the planner is told of the new ones.  Inside a transaction nobody sees the table without them.
+    Making them again checks every row, and the planner is told of the new ones.  Inside a transaction
+    nobody sees the table without them.
     """
     if model._base_manager.exists():
         yield

@@ -1,12 +1,16 @@
-// The chart of one series: asks for its data, draws, and asks again when a long one is zoomed.
+// The chart of one series: asks for its data, draws, asks again when a long one is zoomed, and looks
+// every few seconds whether a new point has come.
 import { SeriesChart } from "./chart/chart.js";
 
-async function load(element, span = null) {
-  const url = new URL(element.dataset.url, location.href);
+const LOOK_MS = 4000;
+
+async function load(address, { span = null, times = false } = {}) {
+  const url = new URL(address, location.href);
   if (span) {
-    url.searchParams.set("first", Math.max(0, Math.floor(span.min)));
-    url.searchParams.set("last", Math.ceil(span.max));
+    url.searchParams.set("first", Math.max(0, Math.floor(span[0])));
+    url.searchParams.set("last", Math.ceil(span[1]));
   }
+  if (times) url.searchParams.set("times", "1");
   const answer = await fetch(url, { headers: { Accept: "application/json" } });
   if (!answer.ok) throw new Error(`the site answered ${answer.status}`);
   return answer.json();
@@ -20,13 +24,28 @@ function complain(element, error) {
 }
 
 async function start(element) {
+  const own = element.dataset.url;
+  const other = (id) => own.replace(/\/\d+\//, `/${id}/`);
   try {
-    const data = await load(element);
+    const data = await load(own);
     if (data.mode === "empty") return;
     element.querySelector("[data-skeleton]")?.remove();
-    new SeriesChart(element, data, (span) => load(element, span));
+    const chart = new SeriesChart(element, data, (id, wanted) => load(id === null ? own : other(id), wanted));
+    setInterval(() => look(own, chart), LOOK_MS);
   } catch (error) {
     complain(element, error);
+  }
+}
+
+async function look(address, chart) {
+  if (document.hidden) return;
+  const last = chart.whole.to;
+  try {
+    // an empty span: the answer only says where the series ends now
+    const { to } = await load(address, { span: [last + 1, last + 1] });
+    if (to !== last) chart.renew(await load(address));
+  } catch {
+    // the site is away for a moment: what is drawn stays true, and the next look comes soon
   }
 }
 

@@ -73,7 +73,7 @@ export function drawEnvironments(u, data, colours) {
   ctx.fillStyle = colours.muted;
   for (const { x, label } of data.environments) {
     if (!inside(u, x)) continue;
-    const place = u.valToPos(x - 0.5, "x", true);
+    const place = u.valToPos(x, "x", true);
     vertical(u, place, colours.muted, [3, 3]);
     const gap = 5 * devicePixelRatio;
     const width = ctx.measureText(label).width + gap;
@@ -103,6 +103,30 @@ export function drawLevels(u, data, colours) {
     ctx.lineTo(u.bbox.left + u.bbox.width, place);
     ctx.stroke();
     ctx.fillText(label, u.bbox.left + 6 * devicePixelRatio, place - 5 * devicePixelRatio);
+  }
+  ctx.restore();
+}
+
+// a person's note: a flag on the axis below its point
+export function drawNotes(u, data, colours) {
+  const { ctx } = u;
+  const size = 5 * devicePixelRatio;
+  ctx.save();
+  ctx.fillStyle = ctx.strokeStyle = colours.text;
+  ctx.lineWidth = 1.5 * devicePixelRatio;
+  for (const { x } of data.notes) {
+    if (!inside(u, x)) continue;
+    const place = u.valToPos(x, "x", true);
+    const foot = u.bbox.top + u.bbox.height;
+    ctx.beginPath();
+    ctx.moveTo(place, foot);
+    ctx.lineTo(place, foot - 3 * size);
+    ctx.stroke();
+    ctx.beginPath();
+    ctx.moveTo(place, foot - 3 * size);
+    ctx.lineTo(place + 2 * size, foot - 2.25 * size);
+    ctx.lineTo(place, foot - 1.5 * size);
+    ctx.fill();
   }
   ctx.restore();
 }

@@ -1,4 +1,6 @@
 // The legend is the filter: each entry shows or hides its part.  Only what the data has is listed.
+import { overlayDash } from "./options.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 const ENTRIES = [
@@ -14,6 +16,7 @@ const ENTRIES = [
   { key: "regressed", name: "Regressed", has: (data) => data.marks.some((mark) => mark.kind === "regressed"), shape: ["polygon", { points: "8,0 14,11 2,11", class: "fill-regressed" }] },
   { key: "improved", name: "Improved", has: (data) => data.marks.some((mark) => mark.kind === "improved"), shape: ["polygon", { points: "8,0 14,6 8,12 2,6", class: "fill-improved" }] },
   { key: "environments", name: "Environment", has: (data) => data.environments.length > 0, shape: ["line", { x1: 8, x2: 8, y1: 0, y2: 12, class: "swatch-env" }] },
+  { key: "notes", name: () => "Notes", has: (data) => data.notes.length > 0, shape: ["path", { d: "M4 12V0l8 3-8 3", class: "swatch-flag" }] },
 ];
 
 export function everythingShown() {
@@ -31,7 +34,17 @@ function swatch([tag, attributes]) {
   return svg;
 }
 
-export function fillLegend(place, data, shown, changed) {
+// an overlay is named by what the case differs in; its box below takes it away again
+function overlayEntry(other, index) {
+  const entry = document.createElement("span");
+  entry.className = "legend-overlay";
+  const line = swatch(["line", { x1: 0, x2: 16, y1: 6, y2: 6, class: index % 2 ? "swatch-other-muted" : "swatch-other" }]);
+  line.firstChild.setAttribute("stroke-dasharray", overlayDash(index));
+  entry.append(line, other.label);
+  return entry;
+}
+
+export function fillLegend(place, data, shown, overlays, changed) {
   const buttons = ENTRIES.filter((entry) => entry.has(data)).map((entry) => {
     const button = document.createElement("button");
     button.type = "button";
@@ -44,5 +57,5 @@ export function fillLegend(place, data, shown, changed) {
     });
     return button;
   });
-  place.replaceChildren(...buttons);
+  place.replaceChildren(...buttons, ...overlays.map(overlayEntry));
 }

@@ -10,11 +10,11 @@ const LEAST_SPAN = 0.04;
 const NEAR = 2;
 
 export function yRange(min, max, levels = []) {
-  if (min === null || max === null) return [0, 1];
   for (const { y } of levels) {
     if (y > max && y <= max * NEAR) max = y;
     if (y < min && y >= min / NEAR) min = y;
   }
+  if (min === null || max === null) return [0, 1];
   const middle = (min + max) / 2;
   const half = Math.max((max - min) / 2, (Math.abs(middle) * LEAST_SPAN) / 2, 1e-12);
   const low = middle - half * 1.15;
@@ -39,7 +39,33 @@ function yValues(_u, splits, _axis, _space, increment) {
   return splits.map((value) => value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals }));
 }
 
-export function chartOptions({ width, height, colours, data, shown, hooks, label }) {
+// overlays have no verdict, so no verdict's colour: the accent and greys, told apart by their dashes
+const DASHES = [[6, 3], [2, 3], [10, 3, 2, 3], [1, 2]];
+
+function overlaySeries(colours, index) {
+  return {
+    stroke: index % 2 ? colours.muted : colours.text,
+    width: 1.25,
+    dash: DASHES[index % DASHES.length],
+    points: { show: false },
+    spanGaps: true,
+  };
+}
+
+export function overlayDash(index) {
+  return DASHES[index % DASHES.length].join(" ");
+}
+
+function yScale(log, levels) {
+  return log ? { distr: 3 } : { range: (_u, min, max) => yRange(min, max, levels) };
+}
+
+function xScale(byTime) {
+  const room = byTime ? 0 : 0.5;
+  return { time: byTime, range: (_u, min, max) => (min === max ? [min - 1, max + 1] : [min - room, max + room]) };
+}
+
+export function chartOptions({ width, height, colours, shown, levels, overlays, log, byTime, hooks, label }) {
   const grid = { stroke: colours.line, width: 1 };
   const narrow = width < 520;
   return {
@@ -55,8 +81,8 @@ export function chartOptions({ width, height, colours, data, shown, hooks, label
       move: snapped,
     },
     scales: {
-      x: { time: false, range: (_u, min, max) => (min === max ? [min - 1, max + 1] : [min - 0.5, max + 0.5]) },
-      y: { range: (_u, min, max) => yRange(min, max, data.levels) },
+      x: xScale(byTime),
+      y: yScale(log, levels),
     },
     axes: [
       {
@@ -65,22 +91,19 @@ export function chartOptions({ width, height, colours, data, shown, hooks, label
         grid: { show: false },
         ticks: grid,
         size: 30,
-        splits: xSplits,
-        values: (_u, splits) => splits.map(label),
+        // by time uPlot's own dates stand below the axis, by build the commits
+        ...(byTime ? {} : { splits: xSplits, values: (_u, splits) => splits.map(label) }),
       },
-      { stroke: colours.muted, font: colours.font, grid, ticks: { show: false }, size: narrow ? 44 : 56, values: yValues },
+      { stroke: colours.muted, font: colours.font, grid, ticks: { show: false }, size: narrow ? 44 : 56, ...(log ? {} : { values: yValues }) },
     ],
     series: [
       {},
       { stroke: colours.accent, width: 1.75, show: shown.line, points: { show: false }, spanGaps: true },
       { stroke: "transparent", points: { show: false }, show: shown.band, spanGaps: true },
       { stroke: "transparent", points: { show: false }, show: shown.band, spanGaps: true },
+      ...overlays.map((_, index) => overlaySeries(colours, index)),
     ],
     bands: [{ series: [3, 2], fill: faded(colours.accent, 0.18) }],
     hooks,
   };
-}
-
-export function chartColumns(data) {
-  return [data.x, data.value, data.low, data.high];
 }

@@ -26,7 +26,24 @@ function mono(text) {
   return span;
 }
 
-function pointLines(data, index, runUrl) {
+// a place that the page's own template knows the form of: `/runs/0/` with the number put in
+function filledIn(template, id) {
+  return template.replace("/0/", `/${id}/`);
+}
+
+function links(data, index, urls, diff) {
+  const found = [link(filledIn(urls.run, data.run[index]), "Run"), link(`${filledIn(urls.run, data.run[index])}#jobs`, "Log")];
+  if (diff && index > 0) {
+    const address = diff.replace("BASE", data.sha[index - 1]).replace("HEAD", data.sha[index]);
+    const outside = link(address, "Diff");
+    outside.rel = "noreferrer";
+    found.push(outside);
+  }
+  if (urls.point) found.push(link(`${urls.point}?build=${data.build[index]}#point`, "Samples, notes, actions"));
+  return found;
+}
+
+function pointLines(data, index, urls, diff) {
   const lines = [line("tip-subject", data.subject[index] || "no subject")];
   const when = data.time[index] && new Date(data.time[index]);
   const ago = when ? agoText(when) ?? when.toLocaleDateString() : "";
@@ -40,27 +57,30 @@ function pointLines(data, index, runUrl) {
   if (data.delta[index]) lines.push(line("num", `${changeText(data.delta[index])} against the one before`));
   if (data.unstable[index]) lines.push(line("tone-unsure", "◌ unstable: see the run's remarks"));
   const mark = data.marks.find(({ x }) => x === data.x[index]);
-  const links = [link(runUrl(data.run[index]), "Run")];
+  const ways = links(data, index, urls, diff);
   if (mark) {
     lines.push(line(`tone-${mark.kind}`, `${mark.kind === "improved" ? "◆" : "▲"} ${mark.kind} ${mark.change}`));
-    if (mark.url) links.push(link(mark.url, "Incident"));
+    if (mark.url) ways.push(link(mark.url, "Incident"));
   }
-  lines.push(line("tip-links", ...links));
+  for (const note of data.notes.filter(({ x }) => x === data.x[index])) {
+    lines.push(line("meta", `⚑ ${note.text} (${note.author})`));
+  }
+  lines.push(line("tip-links", ...ways));
   return lines;
 }
 
 function bucketLines(data, index) {
   return [
-    line("tip-subject", `Builds ${data.first[index]} to ${data.last[index]}`),
+    line("tip-subject", `${data.n[index]} builds`),
     line("tip-value num", withUnit(data.value[index], data.unit)),
-    line("meta num", `mean of ${data.n[index]}, from ${withUnit(data.low[index], "")} to ${withUnit(data.high[index], data.unit)}`),
+    line("meta num", `mean, from ${withUnit(data.low[index], "")} to ${withUnit(data.high[index], data.unit)}`),
     line("meta", "Drag to zoom until single builds are drawn."),
   ];
 }
 
 export class Tip {
-  constructor(parent, runUrl) {
-    this.runUrl = runUrl;
+  constructor(parent) {
+    this.urls = { run: parent.dataset.runUrl, point: parent.dataset.pointUrl };
     this.element = document.createElement("div");
     this.element.className = "tip";
     this.element.hidden = true;
@@ -71,8 +91,12 @@ export class Tip {
     parent.append(this.ring, this.element);
   }
 
-  show(data, index, left, top) {
-    const lines = data.mode === "points" ? pointLines(data, index, this.runUrl) : bucketLines(data, index);
+  get isShown() {
+    return !this.element.hidden;
+  }
+
+  show(data, index, left, top, diff) {
+    const lines = data.mode === "points" ? pointLines(data, index, this.urls, diff) : bucketLines(data, index);
     this.element.replaceChildren(...lines);
     this.element.hidden = this.ring.hidden = false;
     this.ring.style.left = `${left}px`;
