@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
 from django.utils import timezone
 
 from perfsite.alerts.models import Notification, OutboxMail
@@ -47,6 +48,12 @@ def judged(series: Series, build: Build, base: Build, **values) -> Verdict:
     facts |= {"stage": "confirmation", "detector": "test-1", "data_sha256": "0" * 64, "kind": "regressed"}
     facts |= {"sentence": f"{build.short} made cnn 19.5 % slower on cpu (torch, fp32, batch 1)."}
     return Verdict.objects.create(series=series, build=build, base=base, **(facts | values))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept():
+    """A test's rows are gone when the next one begins, and their ids come again."""
+    cache.clear()
 
 
 @dataclass

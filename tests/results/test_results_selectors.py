@@ -1,7 +1,9 @@
 """Reading series: spans, buckets, environments, what came before."""
 
 import pytest
+from django.core.cache import cache
 
+from benchmarks.report import Remark
 from perfsite.results.models import Environment, Measurement, Report, Series
 from perfsite.results.selectors import (
     environment_steps,
@@ -14,10 +16,18 @@ from perfsite.results.selectors import (
     series_points,
     unstable_share,
 )
-from perfsite.runs.models import Build
+from perfsite.results.services import report_store
+from perfsite.runs.models import Build, Worker
 from tests.factories import build_make, claim, job_make, project_make, worker_make
+from tests.reports import report_make
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept():
+    """A test's rows are gone when the next one begins, and their ids come again."""
+    cache.clear()
 
 
 def series_make(project, **values) -> Series:
@@ -116,10 +126,15 @@ def test_the_value_before_is_the_nearest_one_of_its_own_series(project, job):
     assert previous_values(points=[]) == {}
 
 
-def test_unstable_share(project, job):
-    series = series_make(project)
-    points_add(series, job, {1: 1.0, 2: 2.0, 3: 3.0})
-    points_add(series, job, {4: 1.0}, unstable=True)
+def test_unstable_share_is_counted_by_the_reports(project):
+    worker_make()
+    for ordinal in (1, 2, 3, 4):
+        job = job_make(build_make(project, ordinal))
+        doubt = Remark(code="throttled", sentence="The clock fell.", unstable=ordinal == 4)
+        body = report_make(job, {"latency_p50": 0.004, "latency_cv": 0.01}, remarks=(doubt,))
+        report_store(token=claim(Worker.objects.get()).token, body=body, raw=b"{}")
+    report = Report.objects.get(job=job)
+    assert (report.points, report.judged, report.unstable) == (2, 1, 2)
     assert unstable_share(project=project, ordinals=[1, 2, 3, 4]) == 0.25
     assert unstable_share(project=project, ordinals=[77]) is None
 

@@ -20,7 +20,13 @@ AUTHORS = (
     "Ken Iverson",
 )
 _VERBS = ("Rework", "Fuse", "Simplify", "Cache", "Vectorise", "Move", "Split", "Drop", "Guard", "Document")
-_NOUNS = ("the attention mask", "layer norm", "the tokenizer", "the export path", "the residual add")
+_NOUNS: tuple[str, ...] = (
+    "the attention mask",
+    "layer norm",
+    "the tokenizer",
+    "the export path",
+    "the residual add",
+)
 _NOUNS += ("input padding", "the KV cache", "the preprocessing", "the calibration set", "the engine cache")
 PER_DAY = 14
 BUILDS_PER_CHANGE = 60

@@ -85,7 +85,7 @@ def _verdict(work: Work, row: Row, at: int, change: Change, *, before: float, af
         evidence={"pairs": 8},
         sentence=f"{sha} made {subject.title} of {row.model} {abs(relative):.1%} {word} {subject.where}.",
         detector=DETECTOR,
-        data_sha256=hashlib.sha256(np.float64([before, after]).tobytes()).hexdigest(),
+        data_sha256=hashlib.sha256(np.array([before, after]).tobytes()).hexdigest(),
         created_at=work.story.moment(ordinal) + timedelta(minutes=40),
     )
 
@@ -103,10 +103,12 @@ def _incident(story: Story, build_id: int, rows: list[Verdict], work: Work) -> I
     opened = rows[0].created_at
     is_new = story.until - opened < _RECENT
     state = "untriaged" if is_new else _STATES[build_id % len(_STATES)]
+    base_id = rows[0].base_id
+    assert base_id is not None  # every change has a build before it
     return Incident(
         project=work.project,
         build_id=build_id,
-        range_start_id=rows[0].base_id,
+        range_start_id=base_id,
         state=state,
         note="" if is_new else "Looked at in the weekly round.",
         opened_at=opened,

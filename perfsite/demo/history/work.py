@@ -78,7 +78,17 @@ def work_load(
 
 
 def _builds_load(story: Story, project: Project, first: int, last: int) -> None:
-    names = ("id", "project", "branch", "sha", "parents", "ordinal", "subject", "author_name", "author_email")
+    names: tuple[str, ...] = (
+        "id",
+        "project",
+        "branch",
+        "sha",
+        "parents",
+        "ordinal",
+        "subject",
+        "author_name",
+        "author_email",
+    )
     names += ("committed_at", "is_head", "state", "reason", "plan_tries", "plan_due_at", "received_at")
     measured = set(story.ordinals.tolist())
     shas = [
@@ -188,7 +198,18 @@ def _jobs_load(
                 row.precision, specs[number], 0, "done", 1, "", "", "", "{}", False, start, start, end,
             )  # fmt: skip
 
-    names = ("id", "run", "kind", "device_class", "pin", "model", "precision", "spec", "priority", "state")
+    names: tuple[str, ...] = (
+        "id",
+        "run",
+        "kind",
+        "device_class",
+        "pin",
+        "model",
+        "precision",
+        "spec",
+        "priority",
+        "state",
+    )
     names += ("tries", "failure_kind", "failure", "log", "progress", "cancel_requested")
     rows_load(Job, (*names, "created_at", "started_at", "ended_at"), jobs())
 
