@@ -126,8 +126,14 @@ EMAIL_PORT = environ.env_int("EMAIL_PORT", default=25)
 EMAIL_HOST_USER = os.environ.get("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = os.environ.get("EMAIL_HOST_PASSWORD", "")
 EMAIL_USE_TLS = environ.env_flag("EMAIL_USE_TLS", default=False)
-EMAIL_TIMEOUT = 10
+EMAIL_TIMEOUT = environ.env_int("EMAIL_TIMEOUT", default=10)
 DEFAULT_FROM_EMAIL = os.environ.get("PERFSITE_MAIL_FROM", "perfsite@localhost")
+
+# a channel's tries: how long one call may take, after which silence a sender counts as dead, the first wait
+ALERTS_TIMEOUT_SECONDS = environ.env_int("PERFSITE_ALERTS_TIMEOUT_SECONDS", default=10)
+ALERTS_CLAIM_SECONDS = environ.env_int("PERFSITE_ALERTS_CLAIM_SECONDS", default=300)
+ALERTS_BACKOFF_SECONDS = environ.env_int("PERFSITE_ALERTS_BACKOFF_SECONDS", default=30)
+ALERTS_HTTP = environ.env_flag("PERFSITE_ALERTS_HTTP", default=False)  # channels of plain http
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 MIRRORS = DATA / "mirrors"

@@ -1,46 +1,36 @@
-"""What there is to tell, to whom, and the facts of it."""
+"""What there is to tell, and what is due."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.conf import settings
-from django.db.models import F, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
-from benchmarks.cases import ModelSource
-from perfsite.alerts.channels.email import WITHDRAWAL
-from perfsite.alerts.message import IncidentFacts, RegressionFacts
-from perfsite.alerts.models import Notification
-from perfsite.regressions.changes import subject_of
+from perfsite.alerts.models import Channel, Mute, Notification, Rule, Telling
 from perfsite.regressions.incident_states import OPEN_STATES
-from perfsite.regressions.models import Incident, Regression
-from perfsite.regressions.selectors import (
-    Accusation,
-    accusation_of,
-    bisection_of,
-    build_is_settled,
-    case_of,
-    regressions_ranked,
-)
-from perfsite.regressions.wording import Change
-from perfsite.runs.models import Build
-from perfsite.runs.reproduce import reproduce_command
+from perfsite.regressions.models import Incident, Verdict
+from perfsite.regressions.selectors import bisection_of, build_is_settled
+from perfsite.runs.models import Build, Project
 
 # one message with everything beats three in a row, but nobody waits for a stuck job for ever
 PATIENCE = timedelta(minutes=10)
 # a search for the guilty commit takes several comparisons, and tells whom to write to
 SEARCH_PATIENCE = timedelta(hours=2)
+# what is older was missed for a reason that a person saw: a new channel does not tell of the past
+RECENT = timedelta(days=7)
+_TOLD = (Notification.Occasion.INCIDENT,)
 
 
 def incidents_due(*, now: datetime) -> list[Incident]:
     """Incidents nobody was told of whose build has no open question, or that waited long enough."""
     rows = Incident.objects.filter(
         told_at=None,
-        notifications=None,
+        tellings=None,
+        merged_into=None,
         regressions__isnull=False,
         state__in=OPEN_STATES,
-        withdrawn_at=None,
+        opened_at__gte=now - RECENT,
     )
     untold = rows.select_related("project__owner", "build", "culprit").distinct().order_by("id")
     return [row for row in untold if _is_due(row, now)]
@@ -53,78 +43,72 @@ def _is_due(incident: Incident, now: datetime) -> bool:
     return incident.opened_at <= now - PATIENCE and (search is None or search.state != "running")
 
 
-def withdrawals_due() -> list[Incident]:
-    """Incidents that were withdrawn after somebody was told of them, and whose withdrawal was not told."""
-    told = Incident.objects.filter(notifications__sent_at__lt=F("withdrawn_at"))
-    rows = told.exclude(notifications__channel=WITHDRAWAL.name).distinct()
-    return list(rows.select_related("project__owner", "build", "culprit").order_by("id"))
+def withdrawals_due() -> list[Telling]:
+    """Messages that went out, or may have, about incidents that were withdrawn since, not yet taken back."""
+    again = Telling.objects.filter(
+        incident=OuterRef("incident"),
+        channel=OuterRef("channel"),
+        recipient=OuterRef("recipient"),
+        occasion=Notification.Occasion.WITHDRAWAL,
+    )
+    rows = Telling.objects.filter(
+        occasion=Notification.Occasion.INCIDENT,
+        notification__state__in=("sent", "uncertain"),
+        incident__withdrawn_at__isnull=False,
+        incident__state="withdrawn",
+    )
+    return list(rows.exclude(Exists(again)).select_related("incident", "channel", "rule").order_by("id"))
+
+
+def improvements_due(*, now: datetime) -> list[Build]:
+    """Builds with a fresh improvement in projects whose rules ask for them, not decided about yet."""
+    projects = Rule.objects.filter(improvements=True, is_enabled=True).values_list("project_id", flat=True)
+    better = Verdict.objects.filter(
+        kind=Verdict.Kind.IMPROVED,
+        stage__in=("confirmation", "screen"),
+        created_at__gte=now - RECENT,
+        build__project__in=list(projects),
+    )
+    told = Telling.objects.filter(build=OuterRef("pk"))
+    rows = Build.objects.filter(pk__in=better.values("build_id")).exclude(Exists(told))
+    found = rows.select_related("project__owner").order_by("id")
+    return [build for build in found if build_is_settled(build=build)]
+
+
+def rules_of(*, project: Project) -> list[Rule]:
+    """The enabled rules of a project with their channels, the oldest first."""
+    rows = Rule.objects.filter(project=project, is_enabled=True).prefetch_related("channels")
+    return list(rows.order_by("id"))
+
+
+def muted_series(*, project: Project, now: datetime) -> set[int]:
+    """The series nobody is to hear of now."""
+    return set(mutes_running(project=project, now=now).values_list("series_id", flat=True))
+
+
+def mutes_running(*, project: Project, now: datetime) -> QuerySet[Mute]:
+    """The mutes that hold now, the one that ends first."""
+    rows = Mute.objects.filter(project=project, until__gt=now)
+    return rows.select_related("series").order_by("until", "id")
+
+
+def told_moments(*, rule: Rule, channel: Channel, recipient: str, since: datetime) -> list[datetime]:
+    """When messages of a rule went, or go, to one recipient by one channel."""
+    rows = Telling.objects.filter(
+        rule=rule, channel=channel, recipient=recipient, decision__in=("now", "hold"), due_at__gte=since
+    )
+    return [moment for moment in rows.values_list("due_at", flat=True) if moment is not None]
 
 
 def notifications_due(*, now: datetime) -> QuerySet[Notification]:
-    """The queued notifications whose time has come, the longest waiting first."""
-    return Notification.objects.filter(state="queued", due_at__lte=now).order_by("due_at", "id")
-
-
-def recipient_of(*, incident: Incident) -> str:
-    """Who hears of it: the accused commit's author, else the project's owner, else nobody (empty).
-
-    An incident of the environment accuses no commit: it is the owner's.
-    """
-    project = incident.project
-    author = accusation_of(incident=incident).build.author_email
-    if incident.kind == Incident.Kind.CODE and _is_reachable(author):
-        return author
-    return project.owner_email or (project.owner.email if project.owner else "")
-
-
-def incident_url(*, incident: Incident) -> str:
-    """The incident's page."""
-    return f"{settings.SITE_URL}/projects/{incident.project.slug}/incidents/{incident.pk}/"
-
-
-def incident_facts(*, incident: Incident) -> IncidentFacts:
-    """What a message about the incident says."""
-    accused = accusation_of(incident=incident)
-    build = accused.build
-    return IncidentFacts(
-        project=incident.project.slug,
-        sha=build.sha,
-        commit_subject=build.subject,
-        author=build.author_name,
-        last_good=accused.good.sha,
-        url=incident_url(incident=incident),
-        regressions=tuple(_regression_facts(row, accused) for row in regressions_ranked(incident=incident)),
-        suspects=accused.suspects,
-        search=accused.sentence,
-        headline=incident.facts.get("headline", ""),
-        is_innocent=incident.kind == Incident.Kind.ENVIRONMENT,
-        withdrawn=incident.withdrawn_reason if incident.withdrawn_at else "",
+    """The queued notifications whose time has come, the longest waiting first; a disabled channel waits."""
+    rows = Notification.objects.filter(
+        state="queued", due_at__lte=now, channel__is_enabled=True, channel__disabled_at=None
     )
+    return rows.order_by("due_at", "id")
 
 
-def _regression_facts(row: Regression, accused: Accusation) -> RegressionFacts:
-    verdict = row.verdict
-    return RegressionFacts(
-        subject=replace(subject_of(series=row.series, build=row.build), sha=accused.label),
-        change=Change(
-            verdict.before, verdict.after, verdict.relative, verdict.relative_low, verdict.relative_high
-        ),
-        pairs=verdict.evidence.get("pairs", 0),
-        e_value=verdict.evidence.get("e_value"),
-        command=_command(row, accused.build),
-        certainty=verdict.evidence.get("certainty", ""),
-    )
-
-
-def _command(row: Regression, build: Build) -> str:
-    case = case_of(verdict=row.verdict)
-    if case is None or row.verdict.job is None:
-        return ""
-    source = ModelSource.model_validate(row.verdict.job.spec["source"])
-    return reproduce_command(sha=build.sha, source=source, case=case)
-
-
-def _is_reachable(address: str) -> bool:
-    """Forges put addresses like 1+name@users.noreply.github.com into commits: mail to them bounces."""
-    name, _, host = address.rpartition("@")
-    return bool(name and host) and "noreply" not in address.lower()
+def verdicts_of(*, incident: Incident) -> Sequence[Verdict]:
+    """The verdicts of an incident's regressions."""
+    rows = incident.regressions.select_related("verdict__series")
+    return [row.verdict for row in rows]

@@ -1,93 +1,95 @@
-"""Telling people, once.  A notification is a row before it is a call; whoever claims the row calls."""
+"""Sending, once.  A notification is a row before it is a call; whoever claims the row calls."""
 
 from __future__ import annotations
 
-import hashlib
+import random
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
+from functools import partial
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
 from perfsite.alerts import selectors
-from perfsite.alerts.channels import CHANNELS, DeliveryError
-from perfsite.alerts.channels.email import WITHDRAWAL
-from perfsite.alerts.message import message_compose
-from perfsite.alerts.models import Notification
+from perfsite.alerts.channels import CHANNELS, DeliveryError, Outgoing
+from perfsite.alerts.composing import notification_message
+from perfsite.alerts.failing import channel_disable, recipient_replace
+from perfsite.alerts.models import Notification, Sending
+from perfsite.alerts.retrying import retry_wait
 from perfsite.alerts.states import NOTIFICATION_STATES
+from perfsite.alerts.telling import tellings_make, tellings_release
+from perfsite.core.errors import PerfsiteError
 from perfsite.core.transition import state_swap
+from perfsite.regressions.guard import guarded
 from perfsite.regressions.models import Incident
 
 MAX_TRIES = 8
-# a sender that was silent for so long is dead: every channel's own timeouts are far shorter
-CLAIM = timedelta(minutes=5)
-_BACKOFF_FIRST = timedelta(seconds=30)
-_BACKOFF_LONGEST = timedelta(hours=1)
 
 
 def incidents_tell() -> int:
-    """Queue what is due, recover what a dead sender left, send; returns how many messages went out."""
+    """Decide, queue what is due, recover what a dead sender left, send; returns how many went out."""
     now = timezone.now()
-    for incident in selectors.incidents_due(now=now):
-        notification_queue(incident=incident, channel="email")
-    for incident in selectors.withdrawals_due():
-        notification_queue(incident=incident, channel=WITHDRAWAL.name)
+    tellings_make(now=now)
+    tellings_release(now=timezone.now())
     notifications_recover(now=now)
     due = selectors.notifications_due(now=timezone.now())  # those queued a moment ago too
-    return sum(notification_send(notification=row) for row in due)
-
-
-def notification_queue(*, incident: Incident, channel: str) -> Notification:
-    """The row that says who is told of an incident; made once however many ask for it at once."""
-    recipient = selectors.recipient_of(incident=incident)
-    values: dict[str, str] = {
-        "key": notification_key(incident=incident, channel=channel, recipient=recipient)
-    }
-    if not recipient:
-        values |= {
-            "state": "failed",
-            "error": f"nobody to tell: the commit names no reachable author and project "
-            f"{incident.project.slug} no owner; set the project's owner e-mail",
-        }
-    row, _ = Notification.objects.get_or_create(
-        incident=incident, channel=channel, recipient=recipient, defaults=values
+    return sum(
+        guarded(partial(notification_send, notification=row), f"sending notification {row.pk}")
+        for row in due.select_related("channel__project")
     )
-    return row
-
-
-def notification_key(*, incident: Incident, channel: str, recipient: str) -> str:
-    """The Message-ID without its brackets (RFC 5322): the same for every try, another for every other."""
-    parts = (settings.SITE_URL, str(incident.pk), incident.opened_at.isoformat(), channel, recipient)
-    digest = hashlib.sha256("|".join(parts).encode()).hexdigest()[:32]
-    host = (urlsplit(settings.SITE_URL).hostname or "localhost")[:60]
-    return f"{digest}@{host}"
 
 
 def notification_send(*, notification: Notification) -> bool:
     """Claim a queued notification and send it; True when it went out, False when not or not ours."""
-    now = timezone.now()
-    claimed = state_swap(
+    if not _claim(notification):
+        return False
+    kind = CHANNELS[notification.channel.kind]  # type: ignore[union-attr]  # a due one has a channel
+    try:
+        kind.notify(_outgoing(notification))
+    except DeliveryError as error:
+        _fail(notification, error)
+        return False
+    except (PerfsiteError, ValueError) as error:  # what it is about, or its credentials, are gone
+        _end(notification, to="failed", sending="refused", error=str(error))
+        return False
+    sent = timezone.now()
+    _end(notification, to="sent", sending="taken", sent_at=sent, error="")
+    told = Incident.objects.filter(notifications=notification) | Incident.objects.filter(
+        tellings__notification=notification
+    )
+    Incident.objects.filter(pk__in=told.values("pk"), told_at=None).update(told_at=sent)
+    return True
+
+
+@transaction.atomic
+def _claim(notification: Notification) -> bool:
+    """Take the row and write down the try, both before the call."""
+    claim = timedelta(seconds=settings.ALERTS_CLAIM_SECONDS)
+    if not state_swap(
         notification,
         to="sending",
         legal=NOTIFICATION_STATES,
         tries=F("tries") + 1,
-        due_at=now + CLAIM,
-    )
-    if not claimed:
+        due_at=timezone.now() + claim,
+    ):
         return False
-    notification.refresh_from_db()
-    incident = _incident_full(notification)
-    try:
-        message = message_compose(selectors.incident_facts(incident=incident))
-        CHANNELS[notification.channel].notify(message, notification.recipient, notification.key)
-    except DeliveryError as error:
-        _put_off(notification, error)
-        return False
-    sent = timezone.now()
-    _end(notification, to="sent", sent_at=sent, error="")
-    Incident.objects.filter(pk=incident.pk, told_at=None).update(told_at=sent)
+    notification.refresh_from_db(fields=["state", "tries", "due_at"])
+    Sending.objects.create(notification=notification, number=notification.tries)
     return True
+
+
+def _outgoing(notification: Notification) -> Outgoing:
+    channel = notification.channel
+    assert channel is not None
+    return Outgoing(
+        message=notification_message(notification=notification),
+        key=notification.key,
+        project_id=channel.project_id,
+        recipient=notification.recipient,
+        settings=channel.settings,
+        secrets=channel.secrets,
+    )
 
 
 def notifications_recover(*, now: datetime) -> int:
@@ -95,35 +97,71 @@ def notifications_recover(*, now: datetime) -> int:
 
     Elsewhere it is marked uncertain, shown, and not repeated by itself.
     """
-    left = Notification.objects.filter(state="sending", due_at__lte=now)
+    left = Notification.objects.filter(state="sending", due_at__lte=now).select_related("channel")
     return sum(_recover(row) for row in left)
 
 
 def _recover(row: Notification) -> bool:
-    if not CHANNELS[row.channel].repeatable:
-        return _end(row, to="uncertain", error="the sender died in mid-call: it may have gone out or not")
+    end = partial(_end, row, sending="lost")
+    if row.channel is None or not CHANNELS[row.channel.kind].repeatable:
+        return end(to="uncertain", error="the sender died in mid-call: it may have gone out or not")
     if row.tries >= MAX_TRIES:
-        return _end(row, to="failed", error=f"the sender died at try {row.tries} of {MAX_TRIES}")
-    return _end(row, to="queued", error="the sender died in mid-call")
+        return end(to="failed", error=f"the sender died at try {row.tries} of {MAX_TRIES}")
+    return end(to="queued", error="the sender died in mid-call")
 
 
-def _put_off(notification: Notification, error: DeliveryError) -> None:
+def _fail(notification: Notification, error: DeliveryError) -> None:
     """After a failed try: never again when it is permanent or the tries are spent, else later."""
-    if error.permanent or notification.tries >= MAX_TRIES:
-        _end(notification, to="failed", error=str(error))
+    channel = notification.channel
+    assert channel is not None
+    kind, end = CHANNELS[channel.kind], partial(_end, notification, sending="refused", error=str(error))
+    if error.is_unknown and not kind.repeatable:
+        end(to="uncertain")
         return
-    wait = min(_BACKOFF_FIRST * 2 ** (notification.tries - 1), _BACKOFF_LONGEST)
-    _end(notification, to="queued", error=str(error), due_at=timezone.now() + wait)
+    if error.permanent or notification.tries >= MAX_TRIES:
+        with transaction.atomic():
+            if not end(to="failed"):
+                return
+            if kind.takes_recipient:
+                recipient_replace(notification=notification, reason=str(error))
+            elif error.permanent:
+                channel_disable(channel=channel, reason=str(error))
+        return
+    wait = retry_wait(
+        notification.tries,
+        first=timedelta(seconds=settings.ALERTS_BACKOFF_SECONDS),
+        share=random.random(),  # noqa: S311 - jitter, no secret
+        asked=error.retry_after,
+    )
+    end(to="queued", due_at=timezone.now() + wait)
 
 
-def _end(notification: Notification, *, to: str, **values: object) -> bool:
+@transaction.atomic
+def _end(notification: Notification, *, to: str, sending: str, **values: object) -> bool:
     """End this very try: a sender that was taken for dead and comes back changes nothing."""
     if to not in NOTIFICATION_STATES["sending"]:
         raise ValueError(f"notification {notification.pk}: no step from 'sending' to {to!r}")
     mine = Notification.objects.filter(pk=notification.pk, state="sending", tries=notification.tries)
-    return bool(mine.update(state=to, **values))
+    if not mine.update(state=to, **values):
+        return False
+    tries = Sending.objects.filter(notification=notification, number=notification.tries)
+    tries.update(state=sending, ended_at=timezone.now(), error=str(values.get("error", "")))
+    return True
 
 
-def _incident_full(notification: Notification) -> Incident:
-    rows = Incident.objects.select_related("project__owner", "build", "range_start", "culprit")
-    return rows.get(pk=notification.incident_id)
+def notification_again(*, notification: Notification, actor: str) -> bool:
+    """A person sends a failed or uncertain notification again; False when it is neither any more."""
+    if notification.state not in ("failed", "uncertain") or (
+        notification.channel
+        and CHANNELS[notification.channel.kind].takes_recipient
+        and not notification.recipient
+    ):
+        return False
+    return state_swap(
+        notification,
+        to="queued",
+        legal=NOTIFICATION_STATES,
+        tries=0 if notification.tries >= MAX_TRIES else notification.tries,
+        due_at=timezone.now(),
+        error=f"sent again by {actor}",
+    )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 NOTIFICATION_STATES: dict[str, frozenset[str]] = {
-    "queued": frozenset({"sending"}),
+    "queued": frozenset({"sending", "failed"}),
     "sending": frozenset({"sent", "queued", "failed", "uncertain"}),
     "sent": frozenset(),
-    "failed": frozenset(),
-    "uncertain": frozenset(),  # the sender died in mid-call and a second message would not be known as such
+    # only a person sends these again
+    "failed": frozenset({"queued"}),
+    "uncertain": frozenset({"queued", "sent"}),
 }

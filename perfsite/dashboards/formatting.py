@@ -142,6 +142,8 @@ _BADGES: dict[str, Badge] = {
     "lost": Badge("lost", "✕", "failed"),
     "given_back": Badge("given back", "↩", "quiet"),
     "sent": Badge("sent", "✓", "quiet"),
+    "uncertain": Badge("uncertain", "?", "unsure"),
+    "sending": Badge("sending", "◐", "live"),
     "untriaged": Badge("untriaged", "●", "regressed"),
     "investigating": Badge("investigating", "◐", "live"),
     "confirmed": Badge("confirmed", "▲", "regressed"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.contrib.auth import get_user_model
+
 from perfsite.regressions.models import Incident
 from perfsite.regressions.selectors import accusation_of
 from perfsite.runs.models import Project
@@ -23,6 +25,14 @@ def assignee_of(*, incident: Incident) -> str:
 def owner_of(*, project: Project) -> str:
     """The project owner's e-mail address; empty when there is none."""
     return project.owner_email or (project.owner.email if project.owner else "")
+
+
+def address_of(name: str) -> str:
+    """The e-mail address of a user name; an address stays as it is, an unknown name becomes empty."""
+    if not name or "@" in name:
+        return name
+    user = get_user_model().objects.filter(username=name).first()
+    return user.email if user else ""
 
 
 def is_reachable(address: str) -> bool:

@@ -6,9 +6,10 @@ import pytest
 from django.utils import timezone
 
 from perfsite.alerts import channels, selectors, services
-from perfsite.alerts.channels import Channel, DeliveryError
-from perfsite.alerts.models import Notification, OutboxMail
+from perfsite.alerts.channels import ChannelKind, DeliveryError
+from perfsite.alerts.models import Notification, OutboxMail, Sending
 from perfsite.alerts.services import incidents_tell, notification_send, notifications_recover
+from perfsite.alerts.telling import tellings_make, tellings_release
 from perfsite.regressions.models import Incident
 from perfsite.regressions.services import reports_screen
 from perfsite.runs.models import Build, Job
@@ -88,16 +89,18 @@ def test_what_a_person_closed_is_not_told(incident):
 
 
 def test_two_senders_send_once(incident):
-    for row in selectors.incidents_due(now=timezone.now()):
-        services.notification_queue(incident=row, channel="email")
-        services.notification_queue(incident=row, channel="email")
+    queued(incident)
     first, second = Notification.objects.get(), Notification.objects.get()
     assert [notification_send(notification=first), notification_send(notification=second)] == [True, False]
     assert OutboxMail.objects.count() == 1
 
 
 def queued(incident: Incident) -> Notification:
-    return services.notification_queue(incident=incident, channel="email")
+    now = timezone.now()
+    for _ in range(2):  # decided and queued once, however many ask
+        tellings_make(now=now)
+        tellings_release(now=now)
+    return Notification.objects.get()
 
 
 def test_a_sender_that_died_after_the_call_makes_no_second_mail(incident):
@@ -110,18 +113,19 @@ def test_a_sender_that_died_after_the_call_makes_no_second_mail(incident):
     assert Notification.objects.get().tries == 2
 
 
-def test_a_sender_that_works_still_is_left_alone(incident):
+def test_a_sender_that_works_still_is_left_alone(incident, settings):
     Notification.objects.filter(pk=queued(incident).pk).update(
-        state="sending", due_at=timezone.now() + services.CLAIM
+        state="sending", due_at=timezone.now() + timedelta(seconds=settings.ALERTS_CLAIM_SECONDS)
     )
     assert notifications_recover(now=timezone.now()) == 0
 
 
 def test_where_a_second_message_is_not_known_as_such_it_is_uncertain(incident, monkeypatch):
-    def notify(message, recipient, key):
+    def notify(outgoing):
         raise AssertionError("an uncertain message was repeated")
 
-    monkeypatch.setitem(channels.CHANNELS, "email", Channel("email", notify, repeatable=False))
+    kind = ChannelKind("email", "E-mail", notify, repeatable=False, takes_recipient=True)
+    monkeypatch.setitem(channels.CHANNELS, "email", kind)
     Notification.objects.filter(pk=queued(incident).pk).update(state="sending", due_at=timezone.now())
     assert incidents_tell() == 0
     assert Notification.objects.get().state == "uncertain"
@@ -140,7 +144,11 @@ def test_a_real_mail_server_gets_text_html_and_the_message_id(incident, sink):
     mail = sink.mails[0]
     assert mail["Message-ID"] == f"<{Notification.objects.get().key}>"
     assert mail["To"] == "ada@example.org"
-    assert [part.get_content_type() for part in mail.get_payload()] == ["text/plain", "text/html"]
+    body, picture = mail.get_payload()
+    assert [part.get_content_type() for part in body.get_payload()] == ["text/plain", "text/html"]
+    assert (picture.get_content_type(), picture["Content-ID"]) == ("image/png", "<chart@perfsite>")
+    assert picture.get_payload(decode=True).startswith(b"\x89PNG")
+    assert "cid:chart@perfsite" in body.get_payload()[1].get_payload(decode=True).decode()
 
 
 def test_a_refusal_for_now_is_tried_again_later(incident, sink):
@@ -148,7 +156,7 @@ def test_a_refusal_for_now_is_tried_again_later(incident, sink):
     assert incidents_tell() == 0
     row = Notification.objects.get()
     assert (row.state, row.tries) == ("queued", 1)
-    assert row.due_at > timezone.now() + timedelta(seconds=20)
+    assert row.due_at > timezone.now() + timedelta(seconds=10)  # half of the first wait is jitter
     assert "451" in row.error
     assert incidents_tell() == 0  # not before its time
     sink.recipient_answer = "250 fine"
@@ -160,18 +168,28 @@ def test_a_refusal_for_now_is_tried_again_later(incident, sink):
 def test_a_refusal_for_good_ends_it(incident, sink):
     sink.recipient_answer = "550 no such person"
     assert incidents_tell() == 0
-    row = Notification.objects.get()
+    row = Notification.objects.get(recipient="ada@example.org")
     assert (row.state, row.tries) == ("failed", 1)
     assert "550" in row.error
+
+
+def test_what_a_mailbox_refuses_the_owner_hears(incident, sink):
+    sink.recipient_answer = "550 no such person"
+    incidents_tell()
+    sink.recipient_answer = "250 fine"
+    assert incidents_tell() == 1
+    assert sink.mails[0]["To"] == "owner@example.org"
+    assert [row.state for row in Sending.objects.order_by("id")] == ["refused", "taken"]
+    assert Notification.objects.count() == 2
 
 
 def test_tries_end(incident, settings):
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1  # nobody listens there
-    for _ in range(services.MAX_TRIES + 2):
+    for _ in range(services.MAX_TRIES):
         incidents_tell()
         Notification.objects.filter(state="queued").update(due_at=timezone.now())
-    row = Notification.objects.get()
+    row = Notification.objects.get(recipient="ada@example.org")
     assert (row.state, row.tries) == ("failed", services.MAX_TRIES)
     assert "check EMAIL_HOST and EMAIL_PORT" in row.error
 

@@ -7,7 +7,7 @@ import pytest
 from django.core.cache import cache
 from django.utils import timezone
 
-from perfsite.alerts.models import Notification, OutboxMail
+from perfsite.alerts.models import Channel, Notification, OutboxMail
 from perfsite.regressions.models import Incident, Regression, Verdict
 from perfsite.results.models import Measurement, Report, Series
 from perfsite.results.services import report_store
@@ -99,8 +99,9 @@ def _incident(project: Project, jobs: list[Job], series: Series, worker: Worker)
     verdict = judged(series, accused, good, job=compare)
     incident = Incident.objects.create(project=project, build=accused, range_start=good)
     Regression.objects.create(incident=incident, series=series, build=accused, verdict=verdict)
+    channel = Channel.objects.create(project=project, kind="email", name="E-mail")
     Notification.objects.create(
-        incident=incident, channel="email", recipient="ada@example.org", state="sent", key="k1"
+        incident=incident, channel=channel, recipient="ada@example.org", state="sent", key="k1"
     )
     return incident
 

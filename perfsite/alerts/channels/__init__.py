@@ -1,8 +1,19 @@
-"""Every channel, one row each: a new one is a module beside this file and a row here."""
+"""Every kind of channel, one row each: a new one is a module beside this file and a row here."""
 
-from perfsite.alerts.channels import email
-from perfsite.alerts.channels.base import Channel, DeliveryError
+from perfsite.alerts.channels import anywhere, email, github, gitlab, slack, teams, webhook
+from perfsite.alerts.channels.base import ChannelKind, DeliveryError, Field, Outgoing
 
-__all__ = ["CHANNELS", "Channel", "DeliveryError"]
+__all__ = ["CHANNELS", "ChannelKind", "DeliveryError", "Field", "Outgoing"]
 
-CHANNELS: dict[str, Channel] = {channel.name: channel for channel in (email.CHANNEL, email.WITHDRAWAL)}
+CHANNELS: dict[str, ChannelKind] = {
+    kind.name: kind
+    for kind in (
+        email.KIND,
+        slack.KIND,
+        teams.KIND,
+        webhook.KIND,
+        github.KIND,
+        gitlab.KIND,
+        anywhere.KIND,
+    )
+}

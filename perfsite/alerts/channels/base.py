@@ -2,29 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 from perfsite.alerts.message import Message
 
 
 class DeliveryError(Exception):
-    """A message did not go out.  `permanent` is true when another try cannot end otherwise."""
+    """A message did not go out.
 
-    def __init__(self, sentence: str, *, permanent: bool = False) -> None:
+    `permanent` is true when another try cannot end otherwise; `is_unknown` when it may have gone out all
+    the same (the answer was lost); `retry_after` is how long the other side asked us to wait.
+    """
+
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        permanent: bool = False,
+        is_unknown: bool = False,
+        retry_after: timedelta | None = None,
+    ) -> None:
         super().__init__(sentence)
         self.permanent = permanent
+        self.is_unknown = is_unknown
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True)
-class Channel:
+class Outgoing:
+    """One message on its way: `key` is the same for every try; `recipient` is empty where none is named."""
+
+    message: Message
+    key: str
+    project_id: int
+    recipient: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Field:
+    """One thing that a channel has to be told; a secret is never shown again."""
+
+    name: str
+    title: str
+    help: str = ""
+    is_secret: bool = False
+    is_required: bool = True
+    is_url: bool = False
+
+
+@dataclass(frozen=True)
+class ChannelKind:
     """A way to tell people.
 
-    `notify(message, recipient, key)` sends or raises DeliveryError; it may take seconds, so it is
-    never called in a transaction.  `repeatable` is true when the other side knows a second message
-    of the same `key` from a first, so that a send whose outcome is unknown may be repeated.
+    `notify(outgoing)` sends or raises DeliveryError; it may take seconds, so it is never called in a
+    transaction.  `repeatable` is true when a second message of the same key is known as such on the other
+    side, so that a send whose outcome is unknown may be repeated.  `takes_recipient` says that each
+    recipient is a message of their own, and that a refusal concerns the recipient, not the channel.
     """
 
     name: str
-    notify: Callable[[Message, str, str], None]
+    title: str
+    notify: Callable[[Outgoing], None]
     repeatable: bool
+    fields: tuple[Field, ...] = ()
+    takes_recipient: bool = False

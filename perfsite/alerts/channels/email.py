@@ -1,31 +1,40 @@
-"""E-mail, as text and HTML.  The Message-ID is the key: a second mail of one key is the same mail."""
+"""E-mail, as text and HTML with the chart.  The Message-ID is the key: a second one is the same mail."""
 
 from __future__ import annotations
 
+from email.mime.image import MIMEImage
 from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
 
 from django.core.mail import EmailMultiAlternatives
 
-from perfsite.alerts.channels.base import Channel, DeliveryError
-from perfsite.alerts.message import Message
+from perfsite.alerts.channels.base import ChannelKind, DeliveryError, Outgoing
+from perfsite.alerts.message.forms import CHART_ID, html_of
 
 # RFC 5321, section 4.2.1: 4xx may be tried again, 5xx may not
 _PERMANENT_FROM = 500
 
 
-def notify(message: Message, recipient: str, key: str) -> None:
+def notify(outgoing: Outgoing) -> None:
     """Send one mail.
 
     Raises:
         DeliveryError: the mail server refused it (permanent on its 5xx) or did not answer.
     """
+    message, recipient = outgoing.message, outgoing.recipient
     mail = EmailMultiAlternatives(
-        subject=message.subject,
+        subject=" ".join(message.subject.split()),
         body=message.text,
         to=[recipient],
-        headers={"Message-ID": f"<{key}>", "Auto-Submitted": "auto-generated"},
+        headers={"Message-ID": f"<{outgoing.key}>", "Auto-Submitted": "auto-generated"},
     )
-    mail.attach_alternative(message.html, "text/html")
+    mail.attach_alternative(html_of(message, chart=bool(message.image)), "text/html")
+    if message.image:
+        # RFC 2387: the HTML shows the picture that follows it
+        mail.mixed_subtype = "related"  # type: ignore[attr-defined]  # missing in the stubs
+        picture = MIMEImage(message.image, "png")
+        picture.add_header("Content-ID", f"<{CHART_ID}>")
+        picture.add_header("Content-Disposition", "inline", filename="chart.png")
+        mail.attach(picture)
     try:
         mail.send()
     except SMTPRecipientsRefused as error:
@@ -45,6 +54,4 @@ def _refused(recipient: str, error: SMTPException, code: int) -> DeliveryError:
     )
 
 
-CHANNEL = Channel(name="email", notify=notify, repeatable=True)
-# the same mail as a row of its own: that an incident was withdrawn is told besides
-WITHDRAWAL = Channel(name="email-withdrawal", notify=notify, repeatable=True)
+KIND = ChannelKind(name="email", title="E-mail", notify=notify, repeatable=True, takes_recipient=True)

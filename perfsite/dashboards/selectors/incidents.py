@@ -92,4 +92,4 @@ def builds_between(*, incident: Incident, most: int = 20) -> list[Build]:
 
 def notifications_of(*, incident: Incident) -> list[Notification]:
     """Whom we told about an incident, in order."""
-    return list(incident.notifications.order_by("created_at"))
+    return list(incident.notifications.select_related("channel").order_by("created_at"))

@@ -1,0 +1,66 @@
+"""Everything that the library apprise knows by its URL (Discord, Telegram, ntfy, PagerDuty, ...)."""
+
+from __future__ import annotations
+
+import time
+
+from apprise import Apprise, AppriseAsset, NotifyBase, NotifyFormat
+
+from perfsite.alerts.channels.base import ChannelKind, DeliveryError, Field, Outgoing
+from perfsite.alerts.channels.calling import schemes_allowed
+from perfsite.core.outbound import OutboundRefusedError, host_addresses
+
+_ASSET = AppriseAsset(app_id="Perfsite", app_desc="Perfsite", http_redirects=False, async_mode=False)
+
+
+def notify(outgoing: Outgoing) -> None:
+    """Send by whatever the URL names; apprise tells only whether it worked.
+
+    Raises:
+        DeliveryError: it did not; unknown where the other side took as long as apprise waits.
+    """
+    plugin = plugin_judged(outgoing.secrets["url"])
+    message = outgoing.message
+    began = time.monotonic()
+    if plugin.notify(body=message.text, title=message.subject, body_format=NotifyFormat.TEXT):
+        return
+    waited = time.monotonic() - began
+    raise DeliveryError(
+        f"{plugin.service_name} did not take the message; the site's log has apprise's reason",
+        is_unknown=waited >= plugin.socket_read_timeout,
+    )
+
+
+def plugin_judged(url: str) -> NotifyBase:
+    """What the URL names, where the site may use it.
+
+    A service's own address is apprise's business.  Where the URL names a host it is judged as any address
+    that the site calls; what only tells the machine it runs on (a desktop, syslog) is refused.
+
+    Raises:
+        DeliveryError: apprise does not know it, or the site does not call it; for good.
+    """
+    plugin = Apprise.instantiate(url, asset=_ASSET)
+    if plugin is None:
+        raise DeliveryError("apprise does not know this URL; its wiki lists the forms", permanent=True)
+    templates: tuple[str, ...] = tuple(plugin.templates)
+    if any(form.replace("_/", "").endswith("://") for form in templates):
+        raise DeliveryError(f"{plugin.service_name} tells only the site's own machine", permanent=True)
+    if not any("{host}" in form for form in templates):
+        return plugin
+    if not plugin.secure and "http" not in schemes_allowed():
+        raise DeliveryError(f"{plugin.service_name}: use its encrypted form", permanent=True)
+    try:
+        host_addresses(plugin.host, plugin.port or 443)
+    except OutboundRefusedError as error:
+        raise DeliveryError(str(error), permanent=True) from error
+    return plugin
+
+
+KIND = ChannelKind(
+    name="apprise",
+    title="Anything apprise knows",
+    notify=notify,
+    repeatable=False,
+    fields=(Field("url", "apprise URL", "discord://…, tgram://…, ntfys://…", is_secret=True),),
+)

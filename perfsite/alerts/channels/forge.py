@@ -1,0 +1,43 @@
+"""What the forge channels share: whose credentials, and an incident as a commit status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from perfsite.alerts.channels.base import Outgoing
+from perfsite.alerts.models import Channel
+from perfsite.core.errors import PerfsiteError
+from perfsite.runs.models import Project
+
+CONTEXT = "perfsite"
+LONGEST_DESCRIPTION = 140  # GitHub's limit, the smaller one
+
+
+def credentials_of(*, project: Project, kind: str) -> Channel:
+    """The project's usable channel of this forge.
+
+    Raises:
+        PerfsiteError: it has none.
+    """
+    rows = Channel.objects.filter(project=project, kind=kind, is_enabled=True, disabled_at=None)
+    row = rows.order_by("id").first()
+    if row is None:
+        raise PerfsiteError(f"{project.slug} has no usable {kind} channel; add its token on the alerts page")
+    return row
+
+
+def marker_line(marker: str) -> str:
+    """The hidden line that a comment is found by."""
+    return f"<!-- perfsite:{marker} -->"
+
+
+def statuses_tell(outgoing: Outgoing, put: Callable[..., None]) -> None:
+    """Set the status of each accused commit; a commit whose code is innocent gets none."""
+    project = Project.objects.get(pk=outgoing.project_id)
+    payload = outgoing.message.payload
+    for one in payload.get("incidents", [payload]):
+        accused = one.get("accused")
+        if accused is None or accused["is_innocent"]:
+            continue
+        state = "failure" if one["state"] == "regressed" else "success"
+        put(project=project, sha=accused["sha"], state=state, description=one["headline"], url=one["url"])

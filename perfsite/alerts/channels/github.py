@@ -1,0 +1,137 @@
+"""GitHub: commit statuses, and one comment for a pull request that is edited in place.
+
+Before it writes it looks: what stands there already is not written again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from githubkit import GitHub, Response
+from githubkit.exception import RateLimitExceeded, RequestError, RequestFailed, RequestTimeout
+
+from perfsite.alerts.channels.base import ChannelKind, DeliveryError, Field, Outgoing
+from perfsite.alerts.channels.calling import address_judged, schemes_allowed, status_judge
+from perfsite.alerts.channels.forge import (
+    CONTEXT,
+    LONGEST_DESCRIPTION,
+    credentials_of,
+    marker_line,
+    statuses_tell,
+)
+from perfsite.core.outbound import OutboundTransport
+from perfsite.runs.models import Project
+
+API_URL = "https://api.github.com"
+STATES = frozenset({"pending", "success", "failure", "error"})
+_PAGE = 100
+_MOST_PAGES = 30
+
+
+def notify(outgoing: Outgoing) -> None:
+    """An incident is the status of its accused commit."""
+    statuses_tell(outgoing, status_set)
+
+
+def status_set(*, project: Project, sha: str, state: str, description: str, url: str) -> None:
+    """Set the commit's status in the context `perfsite`, unless it says just that already.
+
+    Raises:
+        ValueError: the state is none of `STATES`.
+        DeliveryError: GitHub did not take it.
+        PerfsiteError: the project has no GitHub channel.
+    """
+    if state not in STATES:
+        raise ValueError(f"unknown status {state!r}; known: {', '.join(sorted(STATES))}")
+    forge = _Forge(project)
+    wanted = {"state": state, "description": description[:LONGEST_DESCRIPTION], "target_url": url}
+    known = forge.ask("GET", f"commits/{sha}/statuses", params={"per_page": _PAGE})
+    newest: dict[str, Any] = next((row for row in known if row["context"] == CONTEXT), {})
+    if any(newest.get(name) != value for name, value in wanted.items()):
+        forge.ask("POST", f"statuses/{sha}", json={**wanted, "context": CONTEXT})
+
+
+def comment_put(*, project: Project, pull_request: int, body: str, marker: str) -> None:
+    """Write the comment with this marker, or edit it: there is one, never a second.
+
+    Raises:
+        DeliveryError: GitHub did not take it.
+        PerfsiteError: the project has no GitHub channel.
+    """
+    forge, line = _Forge(project), marker_line(marker)
+    text = f"{body}\n\n{line}"
+    found = _comments(forge, pull_request, line)
+    if not found:
+        forge.ask("POST", f"issues/{pull_request}/comments", json={"body": text})
+        # of two writers at once each sees both: the oldest stays
+        found = _comments(forge, pull_request, line)
+    for row in found[1:]:
+        forge.ask("DELETE", f"issues/comments/{row['id']}")
+    if found and found[0]["body"] != text:
+        forge.ask("PATCH", f"issues/comments/{found[0]['id']}", json={"body": text})
+
+
+def _comments(forge: _Forge, pull_request: int, line: str) -> list[dict[str, Any]]:
+    """The comments that end with the hidden line, the oldest first."""
+    found: list[dict[str, Any]] = []
+    for number in range(1, _MOST_PAGES + 1):
+        params = {"per_page": _PAGE, "page": number}
+        rows = forge.ask("GET", f"issues/{pull_request}/comments", params=params)
+        found += [row for row in rows if (row["body"] or "").rstrip().endswith(line)]
+        if len(rows) < _PAGE:
+            break
+    return sorted(found, key=lambda row: row["id"])
+
+
+class _Forge:
+    """One repository on GitHub, with the project's token."""
+
+    def __init__(self, project: Project) -> None:
+        row = credentials_of(project=project, kind=KIND.name)
+        base = row.settings.get("api_url") or API_URL
+        self._host = address_judged(base)
+        self._repository = row.settings.get("repository") or project.forge_name
+        self._github = GitHub(
+            row.secrets["token"],
+            base_url=base.rstrip("/") + "/",
+            follow_redirects=False,
+            timeout=settings.ALERTS_TIMEOUT_SECONDS,
+            trust_env=False,
+            transport=OutboundTransport(schemes=schemes_allowed()),
+            http_cache=False,
+            auto_retry=False,
+        )
+
+    def ask(self, method: str, path: str, **parts: Any) -> Any:
+        """One call; what GitHub answered, parsed.
+
+        Raises:
+            DeliveryError: it failed.
+        """
+        try:
+            response: Response[Any] = self._github.request(
+                method, f"/repos/{self._repository}/{path}", **parts
+            )
+        except RateLimitExceeded as error:
+            raise DeliveryError(f"{self._host} limits the rate", retry_after=error.retry_after) from error
+        except RequestFailed as error:
+            answer = error.response
+            status_judge(self._host, answer.status_code, answer.text[:200], answer.headers.get("Retry-After"))
+            raise DeliveryError(f"{self._host}: {error}") from error
+        except (RequestTimeout, RequestError) as error:
+            raise DeliveryError(f"{self._host} gave no answer: {error}", is_unknown=True) from error
+        return response.json() if response.content else None
+
+
+KIND = ChannelKind(
+    name="github",
+    title="GitHub",
+    notify=notify,
+    repeatable=True,
+    fields=(
+        Field("token", "Token", "may write commit statuses and comments", is_secret=True),
+        Field("api_url", "API address", f"empty: {API_URL}", is_required=False, is_url=True),
+        Field("repository", "Repository", "owner/name; empty: of the project's address", is_required=False),
+    ),
+)

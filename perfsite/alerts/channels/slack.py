@@ -1,0 +1,50 @@
+"""Slack, by an incoming webhook: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from perfsite.alerts.channels.base import ChannelKind, Field, Outgoing
+from perfsite.alerts.channels.calling import post
+from perfsite.alerts.message import Message
+
+_LONGEST_BLOCK = 2900  # Slack takes 3,000 characters a section
+_MOST_SECTIONS = 20
+
+
+def notify(outgoing: Outgoing) -> None:
+    """Post one message; Slack does not tell a second one from a first."""
+    post(outgoing.secrets["url"], body=json.dumps(blocks_of(outgoing.message)).encode())
+
+
+def blocks_of(message: Message) -> dict[str, Any]:
+    """The message in Block Kit; `text` is what a notification on a phone shows."""
+    blocks: list[dict[str, Any]] = [_section(f"*{_plain(message.headline)}*")]
+    for heading, lines in message.sections[:_MOST_SECTIONS]:
+        body = "\n".join(_plain(line) for line in lines)
+        blocks.append(_section(f"*{_plain(heading)}*\n{body}" if heading else body))
+    if message.command:
+        blocks.append(_section(f"Reproduce the first:\n```{_plain(message.command)}```"))
+    links = "   ".join(f"<{url}|{_plain(title)}>" for title, url in message.links)
+    if links:
+        blocks.append(_section(links))
+    return {"text": _plain(message.headline), "blocks": blocks}
+
+
+def _section(text: str) -> dict[str, Any]:
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text[:_LONGEST_BLOCK]}}
+
+
+def _plain(text: str) -> str:
+    """What Slack would read as a mention or a link is escaped."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+KIND = ChannelKind(
+    name="slack",
+    title="Slack",
+    notify=notify,
+    repeatable=False,
+    fields=(Field("url", "Incoming webhook URL", "https://hooks.slack.com/…", is_secret=True, is_url=True),),
+)

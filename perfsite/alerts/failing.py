@@ -1,0 +1,51 @@
+"""What follows when the other side refuses for good: the owner hears of it, and nothing is lost."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils import timezone
+
+from perfsite.alerts.models import Channel, Notification, Telling
+from perfsite.alerts.queueing import owner_notify, telling_queue
+from perfsite.regressions.assigning import owner_of
+
+
+@transaction.atomic
+def channel_disable(*, channel: Channel, reason: str) -> bool:
+    """Take a channel out of use and tell the owner; what is queued waits until it is enabled again."""
+    now = timezone.now()
+    rows = Channel.objects.filter(pk=channel.pk, disabled_at=None)
+    if not rows.update(disabled_at=now, disabled_reason=reason):
+        return False
+    waiting = Notification.objects.filter(channel=channel, state="queued").count()
+    notice = (
+        f"The channel {channel.name} was disabled: it refuses for good\n{reason}\n"
+        f"{waiting} further messages wait; they go out when the channel is mended and enabled again. "
+        "The refused one can be sent again on the alerts page."
+    )
+    owner_notify(project=channel.project, notice=notice, about=f"channel {channel.pk} {now.isoformat()}")
+    return True
+
+
+def recipient_replace(*, notification: Notification, reason: str) -> Notification | None:
+    """Let the project's owner hear what a mailbox refused; None when that is the owner's own."""
+    channel, owner = notification.channel, ""
+    if channel is not None:
+        owner = owner_of(project=channel.project)
+    telling = notification.tellings.first()
+    if not owner or owner == notification.recipient or telling is None:
+        return None
+    row, is_new = Telling.objects.get_or_create(
+        incident=telling.incident,
+        build=telling.build,
+        channel=telling.channel,
+        recipient=owner,
+        occasion=telling.occasion,
+        defaults={
+            "rule": telling.rule,
+            "decision": "now",
+            "why": f"instead of {notification.recipient}: {reason}",
+            "due_at": timezone.now(),
+        },
+    )
+    return telling_queue(telling=row) if is_new else None

@@ -1,0 +1,137 @@
+"""The message of one incident, or of one build's improvements (pure)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from perfsite.alerts.message.facts import IncidentFacts, Message, RegressionFacts
+from perfsite.alerts.message.forms import html_of, text_of
+from perfsite.regressions.wording import change_sentence, change_words, values_words
+
+# a message is for reading: the page has the rest
+MOST_ROWS = 12
+
+
+def message_compose(facts: IncidentFacts) -> Message:
+    """The message of an incident, its chart aside.
+
+    Raises:
+        ValueError: the incident has no regression: there is nothing to tell.
+    """
+    if not facts.regressions:
+        raise ValueError(f"the incident of {facts.sha[:7]} in {facts.project} has no regression to tell of")
+    more = len(facts.regressions) - 1
+    headline = headline_of(facts)
+    message = Message(
+        subject=f"[{facts.project}] {headline}{f', and {more} more' if more else ''}",
+        text="",
+        html="",
+        headline=f"{headline}.",
+        tone="quiet" if facts.withdrawn else "improved" if facts.is_improvement else "regressed",
+        sections=tuple(_sections(facts)),
+        command=facts.regressions[0].command,
+        links=tuple(_links(facts)),
+        payload=payload_of(facts),
+    )
+    return Message(**(vars(message) | {"text": text_of(message), "html": html_of(message)}))
+
+
+def certainty_words(row: RegressionFacts) -> str:
+    """How sure it is and how that was found out."""
+    if row.certainty:
+        return row.certainty
+    if not row.pairs:
+        return "counted, not timed: certain"
+    words = f"confirmed by {row.pairs} interleaved pairs on one device"
+    if row.e_value is None or row.e_value <= 1:
+        return words
+    return f"{words}; without a change such evidence turns up at most once in {row.e_value:,.0f} comparisons"
+
+
+def headline_of(facts: IncidentFacts) -> str:
+    """The first sentence, without its full stop."""
+    worst = facts.regressions[0]
+    told = facts.headline.rstrip(".") or change_sentence(worst.subject, worst.change)
+    return f"Withdrawn: {told}" if facts.withdrawn else told
+
+
+def _sections(facts: IncidentFacts) -> list[tuple[str, tuple[str, ...]]]:
+    withdrawn = (f"Later data refute it: {facts.withdrawn}",) if facts.withdrawn else ()
+    left = len(facts.regressions) - MOST_ROWS
+    found = [("", withdrawn), ("", _since(facts))]
+    found += [_row_section(row) for row in facts.regressions[:MOST_ROWS]]
+    found.append(("", (f"and {left} more on the page",) if left > 0 else ()))
+    found.append(("What changed inside", facts.inside))
+    return [(heading, lines) for heading, lines in found if lines]
+
+
+def _since(facts: IncidentFacts) -> tuple[str, ...]:
+    if facts.is_innocent:
+        seen = f"First seen at {facts.sha[:7]}, whose code did not do it: {facts.commit_subject}"
+        return seen, f"Last without it: {facts.last_good[:7]}"
+    author = f" by {facts.author}" if facts.author else ""
+    commit = f"{facts.sha[:7]}{author}: {facts.commit_subject}"
+    since = (
+        f"Since {commit}"
+        if facts.suspects == 1
+        else f"One of {facts.suspects} commits, the newest is {commit}"
+    )
+    last = f"{'Compared with' if facts.is_improvement else 'Last good:'} {facts.last_good[:7]}"
+    return (since, last, facts.search) if facts.search else (since, last)
+
+
+def _row_section(row: RegressionFacts) -> tuple[str, tuple[str, ...]]:
+    """Where and what; before and after with the interval; how sure."""
+    subject = row.subject
+    return (
+        f"{subject.model}: {subject.title} {subject.where}",
+        (f"{values_words(subject.metric, row.change)}, {change_words(row.change)}", certainty_words(row)),
+    )
+
+
+def _links(facts: IncidentFacts) -> list[tuple[str, str]]:
+    first = "Look at it" if facts.is_improvement or facts.withdrawn else "Look at the evidence and triage"
+    links = [(first, facts.url)]
+    if facts.mute_url and not facts.withdrawn:
+        links.append(("Mute its series", facts.mute_url))
+    return links
+
+
+def payload_of(facts: IncidentFacts) -> dict[str, Any]:
+    """The same facts for machines; values in the metric's unit, changes relative (0.05 is 5 %)."""
+    return {
+        "project": facts.project,
+        "incident": facts.incident,
+        "headline": f"{headline_of(facts)}.",
+        "state": "withdrawn" if facts.withdrawn else "improved" if facts.is_improvement else "regressed",
+        "url": facts.url,
+        "accused": {
+            "sha": facts.sha,
+            "subject": facts.commit_subject,
+            "author": facts.author,
+            "suspects": facts.suspects,
+            "is_innocent": facts.is_innocent,
+        },
+        "last_good": facts.last_good,
+        "inside": list(facts.inside),
+        "reproduce": facts.regressions[0].command,
+        "changes": [_change_payload(row) for row in facts.regressions],
+    }
+
+
+def _change_payload(row: RegressionFacts) -> dict[str, Any]:
+    subject, change = row.subject, row.change
+    return {
+        "model": subject.model,
+        "runner": subject.runner,
+        "precision": subject.precision,
+        "shape": subject.shape,
+        "device_class": subject.device_class,
+        "metric": subject.metric,
+        "before": change.before,
+        "after": change.after,
+        "relative": change.relative,
+        "low": change.low,
+        "high": change.high,
+        "certainty": certainty_words(row),
+    }
