@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
 from django.http import HttpRequest
 from ninja import Query, Router, Schema
 
@@ -23,7 +24,8 @@ class NotificationOut(Schema):
     """Somebody told of an incident by a channel, or to be told; `error` is of the last try."""
 
     id: int
-    incident_id: int
+    incident_id: int | None
+    occasion: str
     channel: str
     recipient: str
     state: str
@@ -32,6 +34,11 @@ class NotificationOut(Schema):
     due_at: datetime
     created_at: datetime
     sent_at: datetime | None
+
+    @staticmethod
+    def resolve_channel(row: Notification) -> str:
+        """The channel's name; empty when it was deleted."""
+        return row.channel.name if row.channel else ""
 
 
 class MailOut(Schema):
@@ -56,7 +63,8 @@ class MailTextOut(MailOut):
 def notifications(request: HttpRequest, slug: str, cursor: Query[Cursor]) -> dict[str, Any]:
     """Who was told, or is to be told, of a project's incidents."""
     project = row_seen(request, Project.objects.all(), project="", slug=slug)
-    return page_of(Notification.objects.filter(incident__project=project), cursor)
+    rows = Notification.objects.filter(Q(incident__project=project) | Q(channel__project=project))
+    return page_of(rows.select_related("channel"), cursor)
 
 
 @router.get("/outbox", response=Page[MailOut])

@@ -12,6 +12,7 @@ from perfsite.alerts.facts import (
     improvement_facts,
     improvements_of,
     incident_facts,
+    incident_series,
 )
 from perfsite.alerts.message import Message, digest_compose, message_compose, notice_compose
 from perfsite.alerts.models import Notification
@@ -32,8 +33,8 @@ def notification_message(*, notification: Notification) -> Message:
 def incident_message(*, incident: Incident) -> Message:
     """An incident's message with its chart."""
     message = message_compose(incident_facts(incident=incident))
-    worst = regressions_ranked(incident=incident)[0]
-    return replace(message, image=chart_of(worst.verdict, tone="regressed"))
+    ranked = regressions_ranked(incident=incident)
+    return replace(message, image=chart_of(ranked[0].verdict, tone="regressed") if ranked else b"")
 
 
 def alerts_url(*, project: Project) -> str:
@@ -61,7 +62,7 @@ def _digest(notification: Notification) -> Message:
     project = _project(notification)
     rows = Incident.objects.filter(tellings__notification=notification).distinct().order_by("id")
     rows = rows.select_related("project__owner", "build", "range_start", "culprit")
-    several = [incident_facts(incident=row) for row in rows if row.regressions.exists()]
+    several = [incident_facts(incident=row) for row in rows if incident_series(incident=row)]
     is_digest = notification.occasion == Notification.Occasion.DIGEST
     why = "gathered for this digest" if is_digest else "held back because the day's messages were spent"
     url = f"{settings.SITE_URL}/projects/{project.slug}/incidents/"

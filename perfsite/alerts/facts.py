@@ -14,9 +14,10 @@ from perfsite.alerts.deciding import SeriesFact
 from perfsite.alerts.message import IncidentFacts, RegressionFacts
 from perfsite.alerts.mute_links import mute_url
 from perfsite.regressions.changes import subject_of
-from perfsite.regressions.models import Attribution, Incident, Verdict
+from perfsite.regressions.level_words import breach_sentence
+from perfsite.regressions.models import Attribution, Incident, LevelStanding, Verdict
 from perfsite.regressions.selectors import Accusation, accusation_of, case_of, change_rank, regressions_ranked
-from perfsite.regressions.wording import Change, change_words
+from perfsite.regressions.wording import Change, change_words, shape_words
 from perfsite.results.models import Measurement, Series
 from perfsite.runs.models import Build
 from perfsite.runs.reproduce import reproduce_command
@@ -45,11 +46,12 @@ def incident_facts(*, incident: Incident) -> IncidentFacts:
         suspects=accused.suspects,
         search=accused.sentence,
         headline=incident.facts.get("headline", ""),
-        is_innocent=incident.kind == Incident.Kind.ENVIRONMENT,
+        is_innocent=incident.kind != Incident.Kind.CODE,
         withdrawn=incident.withdrawn_reason if incident.withdrawn_at else "",
         inside=inside_of(ranked[0].verdict) if ranked else (),
         mute_url=mute_url(incident=incident),
         incident=incident.pk,
+        breaches=tuple(_breach(row) for row in breaches_of(incident=incident)),
     )
 
 
@@ -104,6 +106,35 @@ def series_facts(verdicts: Sequence[Verdict]) -> tuple[SeriesFact, ...]:
         )
         for row in verdicts
     )
+
+
+def incident_series(*, incident: Incident) -> tuple[SeriesFact, ...]:
+    """The series of an incident, as a rule reads them; a breach counts by how far it misses its bound."""
+    rows = incident.regressions.select_related("verdict__series")
+    breached = tuple(
+        SeriesFact(
+            row.series_id,
+            row.series.case_label,
+            row.series.metric,
+            row.series.device_class,
+            (row.value - row.bound) / (abs(row.bound) or 1.0),
+        )
+        for row in breaches_of(incident=incident)
+    )
+    return series_facts([row.verdict for row in rows]) + breached
+
+
+def breaches_of(*, incident: Incident) -> list[LevelStanding]:
+    """The service levels that an incident is the breach of, as they stand now."""
+    rows = LevelStanding.objects.filter(incident=incident, is_met=False)
+    return list(rows.select_related("series").order_by("id"))
+
+
+def _breach(row: LevelStanding) -> tuple[str, tuple[str, ...]]:
+    series = row.series
+    where = f"on {series.device_class} ({series.runner}, {series.precision}, {shape_words(series.shape)})"
+    sentence = breach_sentence(series, value=row.value, bound=row.bound, direction=row.direction)
+    return f"{series.model}: {metric_get(series.metric).title} {where}", (sentence,)
 
 
 def inside_of(verdict: Verdict) -> tuple[str, ...]:

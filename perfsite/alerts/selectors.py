@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from perfsite.alerts.models import Channel, Mute, Notification, Rule, Telling
 from perfsite.regressions.incident_states import OPEN_STATES
@@ -28,10 +27,9 @@ def incidents_due(*, now: datetime) -> list[Incident]:
         told_at=None,
         tellings=None,
         merged_into=None,
-        regressions__isnull=False,
         state__in=OPEN_STATES,
         opened_at__gte=now - RECENT,
-    )
+    ).filter(Q(regressions__isnull=False) | Q(kind=Incident.Kind.SERVICE))
     untold = rows.select_related("project__owner", "build", "culprit").distinct().order_by("id")
     return [row for row in untold if _is_due(row, now)]
 
@@ -106,9 +104,3 @@ def notifications_due(*, now: datetime) -> QuerySet[Notification]:
         state="queued", due_at__lte=now, channel__is_enabled=True, channel__disabled_at=None
     )
     return rows.order_by("due_at", "id")
-
-
-def verdicts_of(*, incident: Incident) -> Sequence[Verdict]:
-    """The verdicts of an incident's regressions."""
-    rows = incident.regressions.select_related("verdict__series")
-    return [row.verdict for row in rows]

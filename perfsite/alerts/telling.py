@@ -15,7 +15,7 @@ from perfsite.alerts import selectors
 from perfsite.alerts.channels import CHANNELS
 from perfsite.alerts.deciding import STRENGTH, Decision, SeriesFact, Terms, decide
 from perfsite.alerts.defaults import defaults_ensure
-from perfsite.alerts.facts import improvements_of, series_facts
+from perfsite.alerts.facts import improvements_of, incident_series, series_facts
 from perfsite.alerts.models import Channel, Notification, Rule, Telling
 from perfsite.alerts.queueing import notification_queue, telling_queue
 from perfsite.regressions.assigning import address_of, assignee_of, is_reachable, owner_of
@@ -45,7 +45,7 @@ def incident_decide(*, incident_id: int, now: datetime) -> bool:
     incident = incident_locked(incident_id=incident_id)
     if incident.tellings.exists():
         return False
-    facts = series_facts(selectors.verdicts_of(incident=incident))
+    facts = incident_series(incident=incident)
     defaults_ensure(project=incident.project)
     rows = _decided(incident.project, incident, facts, now=now)
     Telling.objects.bulk_create(

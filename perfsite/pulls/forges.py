@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from perfsite.alerts.channels import github, gitlab
 from perfsite.pulls.table import CheckState
 from perfsite.runs.models import Project
 
@@ -20,4 +21,4 @@ class Forge(Protocol):
         """Write the one comment of a pull request, or edit the one that has the marker."""
 
 
-FORGES: dict[str, Forge] = {}
+FORGES: dict[str, Forge] = {"github": github, "gitlab": gitlab}

@@ -1,5 +1,7 @@
 """What a message says."""
 
+from dataclasses import replace
+
 import pytest
 
 from perfsite.alerts.message import (
@@ -7,6 +9,7 @@ from perfsite.alerts.message import (
     IncidentFacts,
     RegressionFacts,
     certainty_words,
+    digest_compose,
     message_compose,
 )
 from perfsite.regressions.wording import Change, Subject
@@ -83,5 +86,26 @@ def test_a_counted_metric_is_certain():
 
 
 def test_an_incident_without_regressions_is_refused():
-    with pytest.raises(ValueError, match="no regression to tell of"):
+    with pytest.raises(ValueError, match="has nothing to tell of"):
         message_compose(facts(regressions=()))
+
+
+def test_a_breach_of_a_service_level_accuses_nobody_and_names_the_bound():
+    row = ("cnn: Latency p99 on h100", ("Latency p99 is 91 ms, over its service level of at most 80 ms.",))
+    message = message_compose(
+        replace(facts(), regressions=(), headline=row[1][0], breaches=(row, row), is_innocent=True)
+    )
+    assert message.subject.endswith("at most 80 ms, and 1 more")
+    assert "Seen at 3fa9c1a: Widen <conv>" in message.text
+    assert "Ada" not in message.text
+    assert "Reproduce" not in message.text
+
+
+def test_a_digest_names_each_incident_with_its_page_and_its_reason():
+    message = digest_compose(
+        [facts(), facts(incident=8)], project="demo", url="http://site/all/", why="held back"
+    )
+    assert message.subject.startswith("[demo] 2 incidents: 3fa9c1a made cnn 19.8 % slower")
+    assert "2 incidents in demo, held back." in message.text
+    assert message.text.count("http://site/projects/demo/incidents/7/") == 2
+    assert [row["project"] for row in message.payload["incidents"]] == ["demo", "demo"]

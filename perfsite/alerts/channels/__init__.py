@@ -3,7 +3,7 @@
 from perfsite.alerts.channels import anywhere, email, github, gitlab, slack, teams, webhook
 from perfsite.alerts.channels.base import ChannelKind, DeliveryError, Field, Outgoing
 
-__all__ = ["CHANNELS", "ChannelKind", "DeliveryError", "Field", "Outgoing"]
+__all__ = ["CHANNELS", "ChannelKind", "DeliveryError", "Field", "Outgoing", "github", "gitlab"]
 
 CHANNELS: dict[str, ChannelKind] = {
     kind.name: kind

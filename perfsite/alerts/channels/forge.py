@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from perfsite.alerts.channels.base import Outgoing
+from perfsite.alerts.channels.base import DeliveryError, Outgoing
 from perfsite.alerts.models import Channel
-from perfsite.core.errors import PerfsiteError
 from perfsite.runs.models import Project
 
 CONTEXT = "perfsite"
@@ -17,12 +16,13 @@ def credentials_of(*, project: Project, kind: str) -> Channel:
     """The project's usable channel of this forge.
 
     Raises:
-        PerfsiteError: it has none.
+        DeliveryError: it has none; for good, as far as this try knows.
     """
     rows = Channel.objects.filter(project=project, kind=kind, is_enabled=True, disabled_at=None)
     row = rows.order_by("id").first()
     if row is None:
-        raise PerfsiteError(f"{project.slug} has no usable {kind} channel; add its token on the alerts page")
+        sentence = f"{project.slug} has no usable {kind} channel; add its token on the alerts page"
+        raise DeliveryError(sentence, permanent=True)
     return row
 
 

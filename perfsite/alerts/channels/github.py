@@ -39,8 +39,7 @@ def status_set(*, project: Project, sha: str, state: str, description: str, url:
 
     Raises:
         ValueError: the state is none of `STATES`.
-        DeliveryError: GitHub did not take it.
-        PerfsiteError: the project has no GitHub channel.
+        DeliveryError: GitHub did not take it, or the project has no GitHub channel.
     """
     if state not in STATES:
         raise ValueError(f"unknown status {state!r}; known: {', '.join(sorted(STATES))}")
@@ -56,8 +55,7 @@ def comment_put(*, project: Project, pull_request: int, body: str, marker: str) 
     """Write the comment with this marker, or edit it: there is one, never a second.
 
     Raises:
-        DeliveryError: GitHub did not take it.
-        PerfsiteError: the project has no GitHub channel.
+        DeliveryError: GitHub did not take it, or the project has no GitHub channel.
     """
     forge, line = _Forge(project), marker_line(marker)
     text = f"{body}\n\n{line}"

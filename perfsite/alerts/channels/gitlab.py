@@ -41,8 +41,7 @@ def status_set(*, project: Project, sha: str, state: str, description: str, url:
 
     Raises:
         ValueError: the state is none of `STATES`.
-        DeliveryError: GitLab did not take it.
-        PerfsiteError: the project has no GitLab channel.
+        DeliveryError: GitLab did not take it, or the project has no GitLab channel.
     """
     if state not in STATES:
         raise ValueError(f"unknown status {state!r}; known: {', '.join(sorted(STATES))}")
@@ -60,8 +59,7 @@ def comment_put(*, project: Project, pull_request: int, body: str, marker: str) 
     """Write the note with this marker on a merge request (its iid), or edit it: there is one, never a second.
 
     Raises:
-        DeliveryError: GitLab did not take it.
-        PerfsiteError: the project has no GitLab channel.
+        DeliveryError: GitLab did not take it, or the project has no GitLab channel.
     """
     line = marker_line(marker)
     text = f"{body}\n\n{line}"

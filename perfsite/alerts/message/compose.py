@@ -16,11 +16,11 @@ def message_compose(facts: IncidentFacts) -> Message:
     """The message of an incident, its chart aside.
 
     Raises:
-        ValueError: the incident has no regression: there is nothing to tell.
+        ValueError: the incident has neither regression nor breach: there is nothing to tell.
     """
-    if not facts.regressions:
-        raise ValueError(f"the incident of {facts.sha[:7]} in {facts.project} has no regression to tell of")
-    more = len(facts.regressions) - 1
+    if not facts.regressions and not (facts.breaches and facts.headline):
+        raise ValueError(f"the incident of {facts.sha[:7]} in {facts.project} has nothing to tell of")
+    more = max(len(facts.regressions), len(facts.breaches)) - 1
     headline = headline_of(facts)
     message = Message(
         subject=f"[{facts.project}] {headline}{f', and {more} more' if more else ''}",
@@ -29,7 +29,7 @@ def message_compose(facts: IncidentFacts) -> Message:
         headline=f"{headline}.",
         tone="quiet" if facts.withdrawn else "improved" if facts.is_improvement else "regressed",
         sections=tuple(_sections(facts)),
-        command=facts.regressions[0].command,
+        command=command_of(facts),
         links=tuple(_links(facts)),
         payload=payload_of(facts),
     )
@@ -50,8 +50,10 @@ def certainty_words(row: RegressionFacts) -> str:
 
 def headline_of(facts: IncidentFacts) -> str:
     """The first sentence, without its full stop."""
-    worst = facts.regressions[0]
-    told = facts.headline.rstrip(".") or change_sentence(worst.subject, worst.change)
+    told = facts.headline.rstrip(".")
+    if not told:
+        worst = facts.regressions[0]
+        told = change_sentence(worst.subject, worst.change)
     return f"Withdrawn: {told}" if facts.withdrawn else told
 
 
@@ -60,12 +62,20 @@ def _sections(facts: IncidentFacts) -> list[tuple[str, tuple[str, ...]]]:
     left = len(facts.regressions) - MOST_ROWS
     found = [("", withdrawn), ("", _since(facts))]
     found += [_row_section(row) for row in facts.regressions[:MOST_ROWS]]
+    found += facts.breaches[:MOST_ROWS]
     found.append(("", (f"and {left} more on the page",) if left > 0 else ()))
     found.append(("What changed inside", facts.inside))
     return [(heading, lines) for heading, lines in found if lines]
 
 
+def command_of(facts: IncidentFacts) -> str:
+    """What measures the worst one again; empty where nothing does."""
+    return facts.regressions[0].command if facts.regressions else ""
+
+
 def _since(facts: IncidentFacts) -> tuple[str, ...]:
+    if facts.breaches:
+        return (f"Seen at {facts.sha[:7]}: {facts.commit_subject}",)
     if facts.is_innocent:
         seen = f"First seen at {facts.sha[:7]}, whose code did not do it: {facts.commit_subject}"
         return seen, f"Last without it: {facts.last_good[:7]}"
@@ -114,7 +124,8 @@ def payload_of(facts: IncidentFacts) -> dict[str, Any]:
         },
         "last_good": facts.last_good,
         "inside": list(facts.inside),
-        "reproduce": facts.regressions[0].command,
+        "reproduce": command_of(facts),
+        "breaches": [sentence for _, lines in facts.breaches for sentence in lines],
         "changes": [_change_payload(row) for row in facts.regressions],
     }
 

@@ -48,13 +48,14 @@ class RegressionFacts:
 
 @dataclass(frozen=True)
 class IncidentFacts:
-    """One incident; `regressions` are the worst first and at least one; `url` is where to triage.
+    """One incident; `regressions` are the worst first, none for a mere breach; `url` is where to triage.
 
     `sha` is the accused commit, or the newest of the `suspects` that it can be; `search` is what the
     search for the guilty one said, empty where there was none.  `headline` is the first sentence where
     the worst change alone would not tell it; `is_innocent` says that the commit's code did nothing, and
     `withdrawn` why the incident was taken back, empty while it stands.  `inside` tells what changed within
-    (causes, layers), as far as it is known; `mute_url` opens a page that asks before it mutes.
+    (causes, layers), as far as it is known; `breaches` are service levels that are not kept, each with its
+    sentences; `mute_url` opens a page that asks before it mutes.
     """
 
     project: str
@@ -73,3 +74,4 @@ class IncidentFacts:
     inside: tuple[str, ...] = ()
     mute_url: str = ""
     incident: int | None = None
+    breaches: tuple[tuple[str, tuple[str, ...]], ...] = ()
