@@ -24,6 +24,7 @@ from perfsite.core.problems import FieldProblem, problem_response
 from perfsite.regressions.api_read import router as incidents
 from perfsite.regressions.api_triage import router as triage
 from perfsite.results.api import router as results_worker
+from perfsite.results.api_elsewhere import router as elsewhere
 from perfsite.results.api_files import router as files
 from perfsite.results.api_read import router as series
 from perfsite.results.artifacts import DigestMismatchError, TooLargeError
@@ -72,6 +73,7 @@ for router in (
     orders,
     series,
     files,
+    elsewhere,
     incidents,
     triage,
     notifications,

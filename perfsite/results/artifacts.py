@@ -73,15 +73,16 @@ def artifact_store(
         return False
     if kept is not None and kept.stored_at >= attempt.claimed_at:
         raise DigestMismatchError(f"this attempt sent another file called {name}, with SHA-256 {kept.sha256}")
-    values["file"] = _file_keep(artifact_path(Artifact(**values), name), content)
+    values["file"] = file_keep(Artifact(**values), content)
     Artifact.objects.update_or_create(
         job=attempt.job, name=name, defaults={**values, "stored_at": timezone.now()}
     )
     return True
 
 
-def _file_keep(path: str, content: File[bytes]) -> str:
+def file_keep(artifact: Artifact, content: File[bytes]) -> str:
     """Where the content lies: at its digest, or beside it while only a torn write lies there."""
+    path = artifact_path(artifact, artifact.name)
     if default_storage.exists(path) and default_storage.size(path) == content.size:
         return path
     return default_storage.save(path, content)

@@ -33,7 +33,8 @@ class Report(models.Model):
     """
 
     job = models.OneToOneField(Job, on_delete=models.CASCADE, related_name="report")
-    attempt = models.OneToOneField(Attempt, on_delete=models.CASCADE, related_name="report")
+    # null where it was measured elsewhere: no worker of ours tried
+    attempt = models.OneToOneField(Attempt, null=True, on_delete=models.CASCADE, related_name="report")
     environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="reports")
     kind = models.CharField(max_length=10)
     outcomes = models.JSONField(default=list)

@@ -13,6 +13,7 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 
 from benchmarks.cases import Case
+from benchmarks.report import Environment as EnvironmentFacts
 from benchmarks.report import Measurement as Measured
 from benchmarks.report import Remark
 from benchmarks.report import Report as Body
@@ -54,7 +55,7 @@ def report_store(*, token: UUID, body: Body, raw: bytes) -> bool:
     with transaction.atomic():
         attempt = attempt_get(token=token)
         _check_matches(attempt.job, body)
-        environment = environment_note(body=body)
+        environment = environment_note(told=body.environment)
         report = _report_row(attempt, environment, body)
         if body.kind == "measure":
             points = _points_store(attempt=attempt, environment=environment, body=body)
@@ -65,9 +66,9 @@ def report_store(*, token: UUID, body: Body, raw: bytes) -> bool:
     return True
 
 
-def environment_note(*, body: Body) -> Environment:
+def environment_note(*, told: EnvironmentFacts) -> Environment:
     """The environment row of a report's facts; equal facts share one."""
-    facts = text_clean({"facts": body.environment.facts, "missing": body.environment.missing})
+    facts = text_clean({"facts": told.facts, "missing": told.missing})
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     environment, _ = Environment.objects.get_or_create(
         sha256=digest, defaults={**facts, "split": environment_split(facts["facts"])}
@@ -138,19 +139,27 @@ def _points_count(report: Report, points: Sequence[Measurement]) -> None:
 
 def series_note(*, build: Build, job: Job, split: str, measured: Measured) -> Series:
     """The series a measurement belongs to, made when it is its first point."""
-    fields = {
+    case = measured.case
+    names = ("model", "runner", "precision", "shape", "suite")
+    fields = {name: getattr(case, name) for name in names}
+    return series_find_or_make(
+        build=build, device_class=job.device_class, split=split, fields=fields, metric=measured.metric
+    )
+
+
+def series_find_or_make(
+    *, build: Build, device_class: str, split: str, fields: Mapping[str, str], metric: str
+) -> Series:
+    """The series of a case's `fields` (model, runner, precision, shape, suite, in this order) and metric."""
+    row = {
         "branch": build.branch,
-        "device_class": job.device_class,
+        "device_class": device_class,
         "split": split,
-        "model": measured.case.model,
-        "runner": measured.case.runner,
-        "precision": measured.case.precision,
-        "shape": measured.case.shape,
-        "suite": measured.case.suite,
-        "metric": measured.metric,
+        **fields,
+        "metric": metric,
     }
-    key = series_key(project_id=build.project_id, fields=fields)
-    series, _ = Series.objects.get_or_create(key=key, defaults={"project_id": build.project_id, **fields})
+    key = series_key(project_id=build.project_id, fields=row)
+    series, _ = Series.objects.get_or_create(key=key, defaults={"project_id": build.project_id, **row})
     return series
 
 

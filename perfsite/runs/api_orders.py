@@ -43,8 +43,14 @@ class BuildIn(Schema):
 
     def commit(self) -> Commit:
         """The commit as the site knows it."""
-        facts = self.model_dump(exclude={"branch", "parents"})
-        return Commit(parents=tuple(self.parents), **facts)
+        return Commit(
+            sha=self.sha,
+            subject=self.subject,
+            author_name=self.author_name,
+            author_email=self.author_email,
+            committed_at=self.committed_at,
+            parents=tuple(self.parents),
+        )
 
 
 class BackfillIn(Schema):

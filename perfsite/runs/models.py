@@ -106,6 +106,7 @@ class Job(models.Model):
         COMPARE = "compare"
         SOAK = "soak"
         PROFILE = "profile"
+        EXTERNAL = "external"  # nobody's order: results that were measured elsewhere
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="jobs")
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.MEASURE)

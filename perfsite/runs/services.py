@@ -33,6 +33,8 @@ PRIORITY_HEAD = 20
 PRIORITY_BEHIND = 10
 PRIORITY_SOAK = 0  # hours: behind everything, and it never ages
 PAIRS_MOST = 20
+# the reason is the mark too: such a build is planned when a push tells of it
+ELSEWHERE = "known from results measured elsewhere; no push told of it"
 
 
 def project_add(
@@ -92,6 +94,10 @@ def builds_receive(*, project: Project, branch: str, commits: Sequence[Commit], 
     here.filter(
         sha__in=[commit.sha for commit in commits], state__in=("skipped", "failed"), ordinal=None
     ).update(state="received", reason="", plan_tries=0, plan_due_at=timezone.now())
+    # so is one that is known only from results measured elsewhere
+    here.filter(sha__in=[commit.sha for commit in commits], state="planned", reason=ELSEWHERE).update(
+        state="received", reason="", plan_tries=0, plan_due_at=timezone.now()
+    )
     known = {build.sha: build for build in here.filter(sha__in=[commit.sha for commit in commits])}
     wake_on_commit("runs.plan")
     return [known[commit.sha] for commit in commits]

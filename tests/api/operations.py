@@ -39,6 +39,7 @@ RULES = {
     "GET /outbox/{mail_id}": "site",
     "POST /projects/{slug}/builds": "deliver",
     "POST /projects/{slug}/backfill": "deliver",
+    "POST /projects/{slug}/results": "report",
     "POST /runs/{run_id}/cancel": "deliver",
     "POST /runs/{run_id}/again": "deliver",
     "POST /jobs/{job_id}/cancel": "deliver",
@@ -65,6 +66,11 @@ SITE_LISTS = frozenset(
 
 # bodies that are well formed: what is answered is then about the caller
 BODIES = {
+    "POST /projects/{slug}/results": {
+        "sha": "b" * 40,
+        "device_class": "ci",
+        "measurements": [{"model": "m", "runner": "r", "metric": "latency_p50", "value": 1}],
+    },
     "POST /projects/{slug}/builds": {"sha": "a" * 40},
     "POST /incidents/{incident_id}/triage": {"state": "untriaged"},
     "POST /incidents/{incident_id}/merge": {"into": 1},
