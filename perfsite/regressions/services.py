@@ -8,6 +8,7 @@ from functools import partial
 from django.db import transaction
 from django.utils import timezone
 
+from perfsite.regressions.confirmation.later import suspicions_defer, suspicions_pass
 from perfsite.regressions.confirmation.order import suspicions_order, suspicions_settle
 from perfsite.regressions.guard import guarded
 from perfsite.regressions.screening import worklist
@@ -33,7 +34,7 @@ def reports_screen() -> int:
             guarded(partial(report_screen, report=report), f"screening {report}")
             for report in worklist.reports_unscreened("measure")
         )
-        moved += suspicions_order()
+        moved += suspicions_order() + suspicions_defer() + suspicions_pass()
         if not moved:
             return steps
         steps += moved

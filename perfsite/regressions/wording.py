@@ -140,6 +140,19 @@ def unknown_sentence(subject: Subject, *, reason: str) -> str:
     )
 
 
+def later_sentence(subject: Subject, change: Change, *, builds: int) -> str:
+    """A change of what was measured elsewhere: later builds show it, nothing was run again."""
+    return f"{_change_told(subject, change)} Not run again: {builds} builds show it."
+
+
+def unmoved_sentence(subject: Subject, *, builds: int) -> str:
+    """A suspicion of what was measured elsewhere that later builds do not show."""
+    return (
+        f"{subject.sha} did not change the {subject.title} of {subject.model} {subject.where}: "
+        f"{builds} builds from it on do not show it."
+    )
+
+
 def moved_sentence(subject: Subject, change: Change, *, machine: Sequence[str]) -> str:
     """A level that moved with the environment while the code stayed as fast as it was."""
     larger = change.after > change.before

@@ -66,7 +66,9 @@ class MeasurementIn(Schema):
         low = -math.inf if self.ci_low is None else self.ci_low
         high = math.inf if self.ci_high is None else self.ci_high
         if not low <= self.value <= high:
-            raise ValueError(f"the value {self.value} is not inside its interval [{self.ci_low}, {self.ci_high}]")
+            raise ValueError(
+                f"the value {self.value} is not inside its interval [{self.ci_low}, {self.ci_high}]"
+            )
         return self
 
 
@@ -113,9 +115,7 @@ class AcceptedOut(Schema):
     known: int
 
 
-@router.post(
-    "/projects/{slug:slug}/results", response={200: AcceptedOut, 201: AcceptedOut, 409: Problem}
-)
+@router.post("/projects/{slug:slug}/results", response={200: AcceptedOut, 201: AcceptedOut, 409: Problem})
 def results(request: HttpRequest, slug: str, body: ResultsIn) -> Status:
     """Send results that were measured elsewhere: they are charted and judged like all others.
 

@@ -59,7 +59,9 @@ def _place_next(project: Project, branch: str, commit: Commit) -> int:
 
 def _place_free(project: Project, branch: str, place: int, commit: Commit) -> None:
     """After a force-push another commit has the place: one that came this way gives it up with its points."""
-    holder = Build.objects.filter(project=project, branch=branch, ordinal=place).exclude(sha=commit.sha).first()
+    holder = (
+        Build.objects.filter(project=project, branch=branch, ordinal=place).exclude(sha=commit.sha).first()
+    )
     if holder is None:
         return
     if holder.reason != ELSEWHERE:
@@ -69,5 +71,7 @@ def _place_free(project: Project, branch: str, place: int, commit: Commit) -> No
         )
     holder.points.all().delete()
     Build.objects.filter(pk=holder.pk).update(
-        ordinal=None, state="skipped", reason=f"{commit.sha[:7]} has its place on {branch} now: it was rewritten"
+        ordinal=None,
+        state="skipped",
+        reason=f"{commit.sha[:7]} has its place on {branch} now: it was rewritten",
     )

@@ -28,7 +28,7 @@ from perfsite.runs.models import Build
 
 # what may be left of a change that counts as undone, as a share of it
 LEFT_SHARE = 0.25
-_CODE_STAGES = ("confirmation", "screen")
+_CODE_STAGES = ("confirmation", "screen", "pass")
 
 
 def incidents_close() -> int:
