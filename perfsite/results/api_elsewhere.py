@@ -8,6 +8,7 @@ from typing import Annotated
 from django.http import HttpRequest
 from ninja import Router, Schema, Status
 from pydantic import Field, field_validator, model_validator
+from pydantic.config import JsonDict
 
 from benchmarks.metrics import metric_get
 from benchmarks.report import Environment as EnvironmentFacts
@@ -22,7 +23,7 @@ from perfsite.runs.models import Project
 
 router = Router(auth=REPORTERS, tags=["results"])
 
-_EXAMPLE = {
+_EXAMPLE: JsonDict = {
     "sha": "3fa9c1d2a7b84e0f5c6d7e8f90a1b2c3d4e5f607",
     "ordinal": 412,
     "device_class": "ci-runner",

@@ -145,7 +145,7 @@ def _points_store(build: Build, job: Job, results: Results) -> int:
 def _point(series_id: int, build: Build, job: Job, value: Value) -> Measurement:
     return Measurement(
         series_id=series_id,
-        ordinal=build.ordinal,
+        ordinal=build.ordinal or 0,  # the caller has seen that it has one
         value=value.value,
         ci_low=value.ci_low,
         ci_high=value.ci_high,

@@ -169,7 +169,7 @@ def _tell(row: Suspicion, points: Sequence[Measurement], found: Found) -> int:
 
 def _take_back(row: Suspicion, points: Sequence[Measurement], told: int | None, age: int) -> None:
     """More builds do not show it: `same`, about the build that was told of, or the suspected one."""
-    first = Verdict.objects.select_related("build", "base").filter(pk=told).first()
+    first = Verdict.objects.select_related("build", "base").filter(pk=told or 0).first()
     build: Build = first.build if first else row.build
     seen = row.evidence
     change = (
