@@ -16,8 +16,8 @@ from django.utils import timezone
 from benchmarks.report import Environment as EnvironmentFacts
 from perfsite.results.artifacts import REPORT_NAME, file_keep
 from perfsite.results.environments import environment_split
-from perfsite.results.models import Artifact, Measurement, Report
-from perfsite.results.services import environment_note, series_find_or_make
+from perfsite.results.models import Artifact, Measurement, Report, Series
+from perfsite.results.services import environment_note, points_count, series_find_or_make
 from perfsite.results.signals import report_stored
 from perfsite.runs.commits import Commit
 from perfsite.runs.models import Build, Job, Project, Run
@@ -92,11 +92,12 @@ def results_store(*, project: Project, results: Results, raw: bytes) -> Accepted
         report = Report.objects.create(
             job=job, environment=environment_note(told=results.environment), kind="measure"
         )
-        points = _points_store(build, job, results)
+        rows = _points_store(build, job, results)
+        points_count(report, rows)
         _body_keep(job, kept)
         run_refresh(run_id=run.pk)
         transaction.on_commit(partial(report_stored.send_robust, sender=Report, report_id=report.pk))
-    return Accepted(build, job, True, points, len(results.values) - points)
+    return Accepted(build, job, True, len(rows), len(results.values) - len(rows))
 
 
 def _job_make(run: Run, results: Results, digest: str) -> Job:
@@ -118,10 +119,10 @@ def _job_make(run: Run, results: Results, digest: str) -> Job:
     )
 
 
-def _points_store(build: Build, job: Job, results: Results) -> int:
-    """The points of series that have none of this build; how many there were."""
+def _points_store(build: Build, job: Job, results: Results) -> list[Measurement]:
+    """The points of those series that have none of this build."""
     if build.ordinal is None:
-        return 0
+        return []
     names = ("model", "runner", "precision", "shape", "suite")
     where = environment_split(results.environment.facts)
     split = f"{SPLIT}, {where}"[:200] if where else SPLIT
@@ -134,17 +135,16 @@ def _points_store(build: Build, job: Job, results: Results) -> int:
             fields={name: getattr(value, name) for name in names},
             metric=value.metric,
         )
-        rows.setdefault(series.pk, _point(series.pk, build, job, value))
+        rows.setdefault(series.pk, _point(series, build, job, value))
     known = Measurement.objects.filter(series_id__in=list(rows), ordinal=build.ordinal)
     for series_id in known.values_list("series_id", flat=True):
         del rows[series_id]
-    Measurement.objects.bulk_create(rows.values())
-    return len(rows)
+    return Measurement.objects.bulk_create(rows.values())
 
 
-def _point(series_id: int, build: Build, job: Job, value: Value) -> Measurement:
+def _point(series: Series, build: Build, job: Job, value: Value) -> Measurement:
     return Measurement(
-        series_id=series_id,
+        series=series,
         ordinal=build.ordinal or 0,  # the caller has seen that it has one
         value=value.value,
         ci_low=value.ci_low,

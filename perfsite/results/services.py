@@ -59,7 +59,7 @@ def report_store(*, token: UUID, body: Body, raw: bytes) -> bool:
         report = _report_row(attempt, environment, body)
         if body.kind == "measure":
             points = _points_store(attempt=attempt, environment=environment, body=body)
-            _points_count(report, points)
+            points_count(report, points)
         attempt_finish(attempt=attempt)
         artifact_store(attempt=attempt, name=REPORT_NAME, kind="report", content=kept)
         transaction.on_commit(partial(report_stored.send_robust, sender=Report, report_id=report.pk))
@@ -129,7 +129,7 @@ def _points_store(*, attempt: Attempt, environment: Environment, body: Body) -> 
     return rows
 
 
-def _points_count(report: Report, points: Sequence[Measurement]) -> None:
+def points_count(report: Report, points: Sequence[Measurement]) -> None:
     """Note on the report what it gave to series."""
     report.points = len(points)
     report.judged = sum(metric_is_judged(point.series.metric) for point in points)

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('results', '0002_shape_with_options'),
+        ('results', '0003_report_counts'),
         ('runs', '0003_external_jobs'),
     ]
 
