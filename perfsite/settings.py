@@ -6,6 +6,7 @@ Embedded by default; `DATABASE_URL` and `REDIS_URL` choose the production parts.
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import dj_database_url
@@ -30,6 +31,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "django_htmx",
+    "axes",
     "perfsite.core",
     "perfsite.access",
     "perfsite.runs",
@@ -55,6 +57,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "perfsite.permissions.Permissions",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "perfsite.urls"
@@ -93,6 +97,27 @@ else:
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # refuses before a password is looked at
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("MinimumLengthValidator", "CommonPasswordValidator", "UserAttributeSimilarityValidator")
+]
+# five wrong passwords for one name from one address: shut out for a quarter of an hour
+AXES_FAILURE_LIMIT = environ.env_int("PERFSITE_LOGIN_TRIES", default=5)
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_TEMPLATE = "dashboards/locked.html"
+AXES_VERBOSE = False
+AXES_CLIENT_IP_CALLABLE = "perfsite.access.limits.address_of"  # behind proxies, too
+# the role of a logged-in person in projects where nobody gave them one: empty means strangers
+DEFAULT_ROLE = environ.env_choice(
+    "PERFSITE_DEFAULT_ROLE", default="", known=("", "viewer", "triager", "maintainer")
+)
+
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/login/"
@@ -102,7 +127,14 @@ X_FRAME_OPTIONS = "DENY"
 if SITE_URL.startswith("https://"):
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     SECURE_HSTS_SECONDS = 31_536_000
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+SILENCED_SYSTEM_CHECKS = [
+    "security.W008",  # the proxy redirects to https; workers and probes on this machine ask by http
+    "security.W021",  # the browsers' preload list is for who owns the whole domain to ask for
+    "axes.W006",  # an address alone must not shut out everybody behind one NAT
+]
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -150,6 +182,7 @@ OUTBOUND_NETWORKS = environ.env_networks("PERFSITE_OUTBOUND_NETWORKS")
 # requests a minute to the API: by a token's purpose ("" for the others and for people), and by address
 # of everybody else
 API_PER_MINUTE = {"worker": 30_000, "": environ.env_int("PERFSITE_API_PER_MINUTE", default=1200)}
+WEBHOOK_REFUSALS_PER_MINUTE = environ.env_int("PERFSITE_WEBHOOK_REFUSALS_PER_MINUTE", default=60)
 API_PER_MINUTE_ADDRESS = environ.env_int("PERFSITE_API_PER_MINUTE_ADDRESS", default=300)
 # so many proxies in front tell the address in X-Forwarded-For; with 0 that header, which anyone can
 # send, is not read

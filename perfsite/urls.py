@@ -9,7 +9,7 @@ from perfsite.health import healthz
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("api/v1/", api.urls),
-    path("api/v1/<path:rest>", nothing_here),
+    path("api/v1/<path:rest>", nothing_here, name="api-nothing"),
     path("login/link/<str:secret>/", login_link, name="login-link"),
     path("webhooks/", include("perfsite.webhooks.urls")),
     path("", include("perfsite.dashboards.urls")),

@@ -13,6 +13,7 @@ from ninja.security.apikey import APIKeyCookie
 
 from perfsite.access.models import Token
 from perfsite.access.rights import RIGHTS
+from perfsite.access.roles import sees_every_project
 from perfsite.access.services import token_find
 from perfsite.core.errors import ForbiddenError
 
@@ -89,4 +90,4 @@ def actor_of(request: HttpRequest) -> str:
 def sees_all(request: HttpRequest) -> bool:
     """Whether the reader may see every project, also those that are not public."""
     token = token_of(request)
-    return token.project_id is None if token else request.user.is_authenticated
+    return token.project_id is None if token else sees_every_project(request.user)

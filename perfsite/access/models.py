@@ -55,3 +55,37 @@ class LoginLink(models.Model):
 
     def __str__(self) -> str:
         return f"login link of user {self.user_id}"
+
+
+class Membership(models.Model):
+    """A person's role in one project, or in all of them where `project` is null."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    # by name: this room lies below the one of projects
+    project = models.ForeignKey("runs.Project", null=True, on_delete=models.CASCADE, related_name="members")
+    role = models.CharField(max_length=20)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "project"], name="member_once"),
+            models.UniqueConstraint(
+                fields=["user"], condition=models.Q(project=None), name="member_of_all_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"user {self.user_id}: {self.role} of {self.project_id or 'every project'}"
+
+
+class AuditEntry(models.Model):
+    """Who changed what, when and from where; appended, never changed.  Secrets are left out."""
+
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+    actor = models.CharField(max_length=200)
+    action = models.CharField(max_length=100)
+    target = models.CharField(max_length=300)
+    detail = models.JSONField(default=dict)
+    address = models.CharField(max_length=50, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.action} {self.target}"

@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from perfsite.access.auth import sees_all, token_of
+from perfsite.access.roles import projects_of
 from perfsite.core.errors import ForbiddenError, NotFoundError
 
 
@@ -18,8 +19,9 @@ def rows_seen(request: HttpRequest, rows: QuerySet[Any], *, project: str = "proj
     prefix = f"{project}__" if project else ""
     seen = Q(**{f"{prefix}is_public": True})
     token = token_of(request)
-    if token is not None:
-        seen |= Q(**{f"{prefix}id": token.project_id})
+    own = [token.project_id] if token is not None else projects_of(request.user)
+    if own:
+        seen |= Q(**{f"{prefix}id__in": own})
     return rows.filter(seen)
 
 

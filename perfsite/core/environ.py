@@ -6,6 +6,7 @@ import ipaddress
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -42,6 +43,18 @@ def env_int(name: str, *, default: int) -> int:
         return int(text)
     except ValueError:
         raise ImproperlyConfigured(f"{name}={text!r} is not a whole number") from None
+
+
+def env_choice(name: str, *, default: str, known: Sequence[str]) -> str:
+    """The variable as one of the words `known`.
+
+    Raises:
+        ImproperlyConfigured: it is none of them.
+    """
+    text = os.environ.get(name, default)
+    if text not in known:
+        raise ImproperlyConfigured(f"{name}={text!r} is none of {', '.join(filter(None, known))}")
+    return text
 
 
 def env_list(name: str, *, default: list[str]) -> list[str]:

@@ -6,6 +6,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
 from perfsite.dashboards.views import (
+    audit,
     backfill,
     grading,
     home,
@@ -54,6 +55,7 @@ urlpatterns = [
     path("jobs/<int:pk>/again/", runs.job_again, name="job-again"),
     path("artifacts/<int:pk>/", runs.artifact, name="artifact"),
     path("workers/", workers.workers, name="workers"),
+    path("audit/", audit.audit, name="audit"),
     path("outbox/", outbox.outbox, name="outbox"),
     path("outbox/<int:pk>/", outbox.mail, name="mail"),
     path("login/", LoginView.as_view(template_name="dashboards/login.html"), name="login"),

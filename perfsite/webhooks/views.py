@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from django.conf import settings
@@ -9,12 +10,14 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from perfsite.access.limits import refusal_note, refusals_wait
 from perfsite.runs.models import Project
 from perfsite.webhooks.forges import FORGES, Forge
 from perfsite.webhooks.payloads.events import PayloadError
 from perfsite.webhooks.services import delivery_receive, refusal_count
 
 _DELIVERY_ID = re.compile(r"[\x21-\x7e]{1,100}")
+_SUSPECT = (403, 404)  # a wrong signature, a project that is not there: what somebody who guesses gets
 _STATUS = {"accepted": 202, "ignored": 202, "pong": 200, "replayed": 200}
 
 
@@ -22,6 +25,17 @@ _STATUS = {"accepted": 202, "ignored": 202, "pong": 200, "replayed": 200}
 @require_POST
 def intake(request: HttpRequest, forge: str, slug: str) -> JsonResponse:
     """`POST /webhooks/<forge>/<slug>/`: answered with `{"status", "builds", "detail"}`."""
+    if wait := refusals_wait(request):
+        answer = _refused(429, "too many refused deliveries came from this address; mend the secret first")
+        answer.headers["Retry-After"] = str(math.ceil(wait))
+        return answer
+    answer = _received(request, forge, slug)
+    if answer.status_code in _SUSPECT:
+        refusal_note(request)
+    return answer
+
+
+def _received(request: HttpRequest, forge: str, slug: str) -> JsonResponse:
     body = _body(request)
     if body is None:
         return _refused(413, f"the body is larger than {settings.WEBHOOK_MAX_BYTES} bytes")

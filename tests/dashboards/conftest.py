@@ -147,7 +147,7 @@ def running_job(world) -> Job:
 @pytest.fixture
 def person(client, django_user_model):
     """The test client of somebody who is logged in."""
-    client.force_login(django_user_model.objects.create_user("ada", password="difference-engine"))
+    client.force_login(django_user_model.objects.create_superuser("ada", password="difference-engine"))
     return client
 
 

@@ -49,7 +49,6 @@ def rechecks_order() -> int:
         kind=Incident.Kind.CODE,
         state__in=("untriaged", "investigating"),  # a person who confirmed it knows better
         withdrawn_at=None,
-        merged_into=None,
         opened_at__gte=timezone.now() - RECENT,
         regressions__verdict__stage="confirmation",
     ).exclude(facts__has_key=TOPIC)
