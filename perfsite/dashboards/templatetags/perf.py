@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from perfsite.dashboards import formatting
+from perfsite.dashboards.charts.comparing import Mean, Pair
 from perfsite.dashboards.charts.series import Delta
 from perfsite.regressions.models import Incident, Regression, Verdict
 from perfsite.regressions.selectors import change_rank
@@ -55,9 +56,15 @@ def change(verdict: Verdict) -> str:
 
 
 @register.filter
-def delta(row: Delta | None) -> str:
+def delta(row: Delta | Mean | None) -> str:
     """A point's change against the one before: `+0.4 % [-0.1, 0.9]`."""
     return formatting.change_text(*((row.relative, row.low, row.high) if row else (None, None, None)))
+
+
+@register.filter
+def pair_change(pair: Pair) -> str:
+    """The change of one side of a comparison against the other."""
+    return formatting.change_text(*pair.change)
 
 
 @register.filter

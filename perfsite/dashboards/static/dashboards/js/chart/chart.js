@@ -170,9 +170,14 @@ export class SeriesChart {
     const [data, ...overlays] = await Promise.all([span || times ? this.load(null, { span, times }) : this.whole, ...wanted]);
     if (asked !== this.asked) return;
     if (data.x?.length) this.data = data;
+    overlays.forEach((other, index) => (other.words = this.overlayWords(this.state.also[index])));
     this.overlays = overlays.filter((other) => other.x?.length);
     this.draw();
     this.element.dataset.drawn = String(Number(this.element.dataset.drawn ?? 0) + 1);
+  }
+
+  overlayWords(id) {
+    return this.panel.querySelector(`[data-overlay="${id}"]`)?.parentElement.textContent.trim();
   }
 
   renew(whole) {

@@ -40,7 +40,7 @@ function overlayEntry(other, index) {
   entry.className = "legend-overlay";
   const line = swatch(["line", { x1: 0, x2: 16, y1: 6, y2: 6, class: index % 2 ? "swatch-other-muted" : "swatch-other" }]);
   line.firstChild.setAttribute("stroke-dasharray", overlayDash(index));
-  entry.append(line, other.label);
+  entry.append(line, other.words || other.label);
   return entry;
 }
 
