@@ -35,7 +35,8 @@ class Answer:
 def capacity_answers(loads: Iterable[Load], *, bound_s: float, qps: float) -> list[Answer]:
     """For each device class the fewest GPUs that serve `qps` with a p99 of at most `bound_s`.
 
-    Requests are shared out evenly, and no GPU is given more than was measured on one: nothing is extrapolated.
+    Requests are shared out evenly, and no GPU is given more than was measured on one: nothing is
+    extrapolated.
     """
     by_class: dict[str, list[Load]] = {}
     for load in loads:

@@ -53,7 +53,7 @@ def metrics_of(*, project: Project) -> list[str]:
 
 
 def baseline_of(*, project: Project, sha: str, back: int) -> Build | None:
-    """The build that cells are held against: the one asked for, else the one `back` places before the newest."""
+    """The build that cells are held against: the one asked for, else `back` places before the newest."""
     rows = project.builds.filter(branch=project.branch, ordinal__isnull=False).order_by("-ordinal")
     if sha:
         return rows.filter(sha__startswith=sha.lower()).first()

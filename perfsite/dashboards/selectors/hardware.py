@@ -89,7 +89,8 @@ def loads_read(*, project: Project, chosen: dict[str, str]) -> list[Load]:
 
 @dataclass(frozen=True)
 class Fitness:
-    """How a worker's GPU does on the canary.  `against_itself` and `against_others` are relative, 0.07 is slower.
+    """How a worker's GPU does on the canary.  `against_itself` and `against_others` are relative: 0.07
+    is slower.
 
     `others` counts GPUs of the same class on the same clock that it is held against.
     """
@@ -110,8 +111,8 @@ class Fitness:
 def fitness_rows(*, most: int = 200) -> list[Fitness]:
     """Every worker whose reports bring canary readings, the ill ones first.
 
-    A reading is the faster of before and after: what disturbed one of them is no illness.  The GPU's own past is
-    the older half of its last readings.
+    A reading is the faster of before and after: what disturbed one of them is no illness.  The GPU's own
+    past is the older half of its last readings.
     """
     found: dict[int, tuple[Worker, str, list[float]]] = {}
     for worker in Worker.objects.order_by("device_class", "name")[:most]:

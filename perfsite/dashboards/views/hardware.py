@@ -21,7 +21,7 @@ from perfsite.dashboards.views.twins import Table, page_render
 @require_safe
 @page
 def hardware(request: HttpRequest, slug: str) -> HttpResponse:
-    """`model`, `runner`, `precision` and `shape` name the case; `p99` (ms) and `qps` ask for the GPUs needed."""
+    """`model`, `runner`, `precision` and `shape` name the case; `p99` (ms) and `qps` ask for GPUs needed."""
     project = project_get(request=request, slug=slug)
     choices = hardware_choices(project=project)
     picked = {name: request.GET.get(name, "") for name in choices}
