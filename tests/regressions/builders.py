@@ -78,7 +78,7 @@ def history_make(
     """
     build = build_make(project, first)
     values_report(factories.job_make(build), {metric: values[0]})
-    return [build, *builds_repeat(build, [value / values[0] for value in values[1:]])]
+    return [build, *builds_repeat(build, [1.0] * (len(values) - 1), values=values[1:])]
 
 
 def comparison_make(case: Case, metric: str, *, ratio: float, pairs: int = 8) -> Comparison:

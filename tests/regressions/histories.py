@@ -18,8 +18,12 @@ from perfsite.runs.models import Build, Job, Run
 Row = TypeVar("Row", bound=Model)
 
 
-def builds_repeat(first: Build, factors: Sequence[float]) -> list[Build]:
+def builds_repeat(
+    first: Build, factors: Sequence[float], *, values: Sequence[float] | None = None
+) -> list[Build]:
     """Builds behind `first` with its reports, every value of it multiplied by one of `factors`.
+
+    With `values` every point of a build has that value instead: zero has no factor.
 
     A tenth of the time that as many reports take by the site's own way, which made the first.
     """
@@ -38,6 +42,9 @@ def builds_repeat(first: Build, factors: Sequence[float]) -> list[Build]:
         runs = _stored(_clone(run, build=build) for build in builds)
         for job in Job.objects.filter(run=run).order_by("id"):
             _job_repeat(job, runs, builds, factors)
+    if values is not None:
+        for build, value in zip(builds, values, strict=True):
+            Measurement.objects.filter(build=build).update(value=value)
     return builds
 
 

@@ -32,7 +32,7 @@ def minutes_spent(*, project_id: int, now: datetime) -> float:
     own = Q(job__kind__in=_KINDS) | Q(job__spec__backfill=SEARCH)
     tries = Attempt.objects.filter(
         own, Q(ended_at=None) | Q(ended_at__gt=midnight), job__run__build__project_id=project_id
-    ).exclude(job__spec__purpose=PULL)
+    ).exclude(job__spec__has_key="purpose", job__spec__purpose=PULL)  # a comparison with NULL excludes all
     spans = tries.values_list("claimed_at", "ended_at")
     total = sum(((end or now) - max(start, midnight) for start, end in spans), timedelta())
     return max(total.total_seconds(), 0.0) / 60.0
@@ -49,7 +49,9 @@ def day_spent(*, project_id: int, spec: Mapping[str, Any], now: datetime) -> str
         return "[confirmation] in perfsite.toml allows no device time: minutes_per_day is 0"
     spent = minutes_spent(project_id=project_id, now=now)
     waiting = Job.objects.filter(run__build__project_id=project_id, kind__in=_KINDS, priority__gte=0)
-    ordered = waiting.exclude(state__in=JOB_ENDED).exclude(spec__purpose=PULL).count()
+    ordered = (
+        waiting.exclude(state__in=JOB_ENDED).exclude(spec__has_key="purpose", spec__purpose=PULL).count()
+    )
     aside = ordered * _minutes_typical(project_id) if ordered else 0.0
     if spent + aside < allowed:
         return ""
