@@ -9,7 +9,11 @@ from celery.schedules import schedule
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "perfsite.settings")
 
+from celery.signals import worker_ready
 from django.conf import settings
+from prometheus_client import start_http_server
+
+from perfsite import observing  # noqa: F401 - it listens to the tasks
 
 app = Celery("perfsite")
 app.conf.update(
@@ -48,3 +52,10 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks(["perfsite.runs", "perfsite.regressions", "perfsite.alerts", "perfsite.pulls"])
+
+
+@worker_ready.connect
+def _metrics_serve(**_: object) -> None:
+    """The schedule's own numbers (tasks, the detector), for Prometheus, where a port was given."""
+    if settings.SCHEDULE_METRICS_PORT:
+        start_http_server(settings.SCHEDULE_METRICS_PORT, addr=settings.SCHEDULE_METRICS_HOST)

@@ -84,7 +84,7 @@ RULES: dict[str, Rule] = {
     **{f"api-v1:{name}": _TRIAGE for name in TRIAGE_OPERATIONS},
     **{
         f"api-v1:{name}": _MAINTAIN
-        for name in ("cancel", "again", "cancel_job", "again_job", "backfill", "build_deliver")
+        for name in ("cancel", "again", "cancel_job", "again_job", "backfill", "build_deliver", "results")
     },
     "api-v1:workers": _SIGNED_IN,
     **{f"api-v1:{name}": _ADMINISTER for name in ("outbox", "mail")},

@@ -12,6 +12,7 @@ from pathlib import Path
 import dj_database_url
 
 from perfsite.core import environ
+from perfsite.core.logs import logging_settings
 
 BASE = Path(__file__).resolve().parent
 DATA = environ.data_folder()
@@ -46,6 +47,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "perfsite.observing.Observing",
     "perfsite.core.middleware.api_problems",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -194,11 +196,14 @@ SWEEP_SECONDS = environ.env_int("PERFSITE_SWEEP_SECONDS", default=10)
 GRADE_SECONDS = 600  # between two looks at whether tonight's self-tests are ordered
 MAX_ATTEMPTS = 3
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname:7} {name}: {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": os.environ.get("PERFSITE_LOG", "INFO")},
-    "loggers": {"httpx": {"level": "WARNING"}},
-}
+# who may read /metrics from another machine; empty: nobody but administrators
+METRICS_TOKEN = os.environ.get("PERFSITE_METRICS_TOKEN", "")
+# where the schedule's process answers /metrics of its own; 0: nowhere
+SCHEDULE_METRICS_PORT = environ.env_int("PERFSITE_SCHEDULE_METRICS_PORT", default=0)
+SCHEDULE_METRICS_HOST = os.environ.get("PERFSITE_SCHEDULE_METRICS_HOST", "127.0.0.1")
+LOGGING = logging_settings(
+    level=environ.env_choice(
+        "PERFSITE_LOG", default="INFO", known=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+    ),
+    form=environ.env_choice("PERFSITE_LOG_FORMAT", default="line", known=("line", "json")),
+)

@@ -4,10 +4,12 @@ from django.urls import include, path
 
 from perfsite.access.views import login_link
 from perfsite.api import api, nothing_here
-from perfsite.health import healthz
+from perfsite.health import healthz, metrics, readyz
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
     path("api/v1/", api.urls),
     path("api/v1/<path:rest>", nothing_here, name="api-nothing"),
     path("login/link/<str:secret>/", login_link, name="login-link"),

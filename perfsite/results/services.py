@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from uuid import UUID
@@ -32,6 +33,8 @@ from perfsite.runs.models import Attempt, Build, Job
 _KEPT = {"outcomes", "stages", "remarks", "comparisons", "canary"}
 # their order is part of every key: keep it
 _KEY_FIELDS = ("branch", "device_class", "split", "model", "runner", "precision", "shape", "suite", "metric")
+log = logging.getLogger(__name__)
+
 _SHAPE_LONGEST = Series._meta.get_field("shape").max_length or 0
 
 
@@ -63,6 +66,8 @@ def report_store(*, token: UUID, body: Body, raw: bytes) -> bool:
         attempt_finish(attempt=attempt)
         artifact_store(attempt=attempt, name=REPORT_NAME, kind="report", content=kept)
         transaction.on_commit(partial(report_stored.send_robust, sender=Report, report_id=report.pk))
+    ids = {"job": attempt.job_id, "attempt": attempt.number, "worker": attempt.worker.name}
+    log.info("report stored", extra={**ids, "build": attempt.job.run.build_id})
     return True
 
 

@@ -218,3 +218,4 @@ class SiteStart(models.Model):
     """When the site last came up: leases expire only after it was up for a full term."""
 
     started_at = models.DateTimeField(default=timezone.now)
+    swept_at = models.DateTimeField(null=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
 from django.conf import settings
@@ -15,6 +16,8 @@ from perfsite.runs.models import Attempt, Build, Job, Worker
 from perfsite.runs.pairs import pairs_drop_others, pairs_of
 from perfsite.runs.services import PAIRS_MOST, run_refresh
 from workers.messages import BuildSource, Device, Order
+
+log = logging.getLogger(__name__)
 
 
 def worker_greet(*, name: str, device: Device, facts: dict) -> Worker:
@@ -59,7 +62,10 @@ def job_claim(*, worker: Worker) -> Attempt | None:
                 state="running", tries=F("tries") + 1, started_at=now, progress={}, log=""
             )
             if taken:
-                return _attempt_open(job_id=job_id, worker=worker)
+                attempt = _attempt_open(job_id=job_id, worker=worker)
+                ids = {"job": job_id, "attempt": attempt.number, "worker": worker.name}
+                log.info("job claimed", extra={**ids, "build": attempt.job.run.build_id})
+                return attempt
     return None
 
 

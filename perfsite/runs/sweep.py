@@ -27,6 +27,11 @@ def site_started() -> None:
     SiteStart.objects.update_or_create(pk=1, defaults={"started_at": timezone.now()})
 
 
+def sweep_noted() -> None:
+    """Note that the sweeper runs: `/readyz` and an alert tell when it does not."""
+    SiteStart.objects.filter(pk=1).update(swept_at=timezone.now())
+
+
 def leases_expire() -> int:
     """Take jobs from attempts whose lease ran out; returns how many.
 

@@ -8,7 +8,7 @@ from celery import shared_task
 
 from perfsite.core.publish import wake
 from perfsite.runs.plan import builds_due, builds_plan
-from perfsite.runs.sweep import leases_expire, pins_release, priorities_age, workers_wake
+from perfsite.runs.sweep import leases_expire, pins_release, priorities_age, sweep_noted, workers_wake
 
 
 @shared_task(name="runs.plan")
@@ -27,5 +27,6 @@ def sweep(**_: Any) -> None:
     pins_release()
     priorities_age()
     workers_wake()
+    sweep_noted()
     if builds_due():
         wake("runs.plan")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
@@ -14,6 +15,8 @@ from perfsite.runs.services import branch_delete, builds_receive
 from perfsite.webhooks.models import Delivery, RefusalCount
 from perfsite.webhooks.payloads.events import Deletion, Ignored, Payload, Ping, PullUpdate, Push
 from perfsite.webhooks.repository import repository_matches
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ def delivery_receive(*, project: Project, forge: str, delivery_id: str, payload:
         if not _known(project, forge, delivery_id):
             raise
         return _replayed(delivery_id)
+    log.info("delivery %s: %s", receipt.status, receipt.detail, extra={"delivery": delivery_id})
     return receipt
 
 
