@@ -252,3 +252,19 @@ def test_a_busy_machine_is_no_other_machine(project):
         Measurement.objects.filter(ordinal=ordinal).update(unstable=True)
         settle(1.0)
     assert not Incident.objects.exists()
+
+
+def test_a_change_that_the_screen_put_one_build_late_is_no_environment(project):
+    """Processor time follows the slower code of the build before."""
+    for ordinal, factor in enumerate(QUIET, start=1):
+        witnessed_report(
+            job_make(build_make(project, ordinal)), {"latency_p50": factor, "cpu_time_p50": factor}
+        )
+    first = build_make(project, 9)
+    witnessed_report(job_make(first), {"latency_p50": 1.2, "cpu_time_p50": 1.0})
+    settle(1.2)
+    for ordinal in (10, 11, 12, 13):
+        witnessed_report(job_make(build_make(project, ordinal)), {"latency_p50": 1.2, "cpu_time_p50": 1.2})
+        settle(1.0)
+    assert Verdict.objects.filter(kind="same", series__metric="cpu_time_p50", build__ordinal=10).exists()
+    assert [(one.kind, one.build) for one in Incident.objects.all()] == [("code", first)]

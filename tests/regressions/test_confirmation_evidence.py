@@ -1,21 +1,15 @@
-"""What a comparison's verdict rests on: one rule, the suspected step, the digests of both builds."""
+"""What a comparison's verdict rests on: the suspected step, the digests of both builds."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from benchmarks.metrics import Metric, format_plain
-from benchmarks.sequential import Budget as Pairs
-from benchmarks.sequential import SequentialTest, Suspected
-from perfsite.regressions.detection import Budget, Confirmation, Told
-from perfsite.regressions.detection.personas import NEARLY
-from perfsite.regressions.models import Suspicion, Verdict
+from perfsite.regressions.models import Incident, SeriesState, Suspicion, Verdict
 from perfsite.regressions.services import reports_screen
 from perfsite.results.models import Measurement
 from perfsite.results.services import report_store
 from perfsite.runs.models import Job, Pair
-from perfsite.runs.services import compare_order, profile_order
+from perfsite.runs.services import compare_order, job_again, profile_order
 from tests.factories import case_make, job_make
 from tests.regressions.builders import (
     QUIET,
@@ -29,23 +23,6 @@ from tests.regressions.builders import (
 from tests.reports import report_make
 
 SAME, OTHER = ["a" * 64, "a" * 64], ["a" * 64, "b" * 64]
-
-
-@pytest.mark.parametrize(("effect", "noise"), [(0.0, 0.01), (0.05, 0.01), (0.05, 0.05), (-0.05, 0.02)])
-def test_a_lease_and_a_replay_ask_for_the_same_pairs_and_say_the_same(effect, noise):
-    for seed in range(60):
-        rng = np.random.default_rng(seed)
-        told = Told(60, 62, 59, 60, 1.0, 1.05, 0.05, 4.0)
-        replayed = Confirmation(told, better="lower", relevant=0.01, budget=Budget())
-        metric = Metric("values", "The value", "", "lower", NEARLY * 0.01, 0.0, format_plain)
-        step = Suspected(told.before, told.after, told.relative, told.score)
-        leased = SequentialTest(metric, suspected=step, budget=Pairs(first=1))
-        while not leased.is_over:
-            first, second = (np.exp(noise * rng.standard_normal(2)) * [1.0, np.exp(effect)]).tolist()
-            leased.take([first], [second])
-            replayed.take([first], [second])
-            assert replayed.is_over == leased.is_over
-        assert replayed.verdict == leased.verdict
 
 
 def pairs_keep(job: Job, *digests: list[list[str]]) -> None:
@@ -120,3 +97,22 @@ def test_a_profile_comes_home_without_a_point_and_is_not_screened(slowed):
     assert (job.state, job.report.screened_at is None) == ("done", False)
     assert Measurement.objects.count() == points
     assert Suspicion.objects.count() == 1
+
+
+def test_a_comparison_that_failed_and_is_run_again_decides_after_all(slowed):
+    job = compare_job()
+    Job.objects.filter(pk=job.pk).update(state="failed", failure="the worker died three times")
+    reports_screen()
+    suspicion = Suspicion.objects.get()
+    assert (suspicion.state, Verdict.objects.get(stage="confirmation").kind) == ("settled", "unknown")
+    reports_screen()
+    assert job_again(job=Job.objects.get(pk=job.pk))
+    reports_screen()
+    compare_report(compare_job(), {"latency_p50": 1.2})
+    reports_screen()
+    reports_screen()
+    kinds = Verdict.objects.filter(stage="confirmation").order_by("id").values_list("kind", flat=True)
+    assert list(kinds) == ["unknown", "regressed"]
+    assert Suspicion.objects.get().state == "settled"
+    assert Incident.objects.get().build == slowed[8]
+    assert SeriesState.objects.get().level_start == 9

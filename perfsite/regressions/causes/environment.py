@@ -3,8 +3,8 @@
 A comparison found no change, or none likelier than one.  Its attribution waits until the points tell how
 the level went on:
 
-    waiting --> moved      clock, canary or facts explain it, or two later points that nothing disturbed
-                           agree: the level begins anew
+    waiting --> moved      clock, canary or facts explain it, or two later points agree that nothing
+                           disturbed, far from any change of the code: the level begins anew
        +------> returned   four later points, or a newer level, and it did not stay moved
 """
 
@@ -25,7 +25,7 @@ from perfsite.regressions.causes.witnesses import AFTER_POINTS, evidence_gather
 from perfsite.regressions.changes import data_digest, incident_join, subject_of, verdict_append
 from perfsite.regressions.events import event_append, fact_note, incident_locked
 from perfsite.regressions.guard import guarded
-from perfsite.regressions.levels import level_rebase, level_starts
+from perfsite.regressions.levels import CHANGES, level_rebase, level_starts
 from perfsite.regressions.models import Attribution, Incident, Regression, Verdict
 from perfsite.regressions.wording import Change, change_words, environment_sentence, moved_sentence
 from perfsite.results.models import Measurement
@@ -33,6 +33,7 @@ from perfsite.runs.models import Project
 
 DETECTOR = "environment/1"
 AGREEING = 2  # later points that agree settle it without any witness of the machine
+NEAR = 3  # builds by which the screen may misplace a change
 CODE_SHARE = 0.5  # of the history's change: what the pairs may leave to the code that is called innocent
 RETURNED_AFTER = 4  # later points; a level that has not stayed moved by then never did
 
@@ -89,17 +90,31 @@ def _went_on(verdict: Verdict, evidence: Evidence, found: Attributed) -> str:
         math.log(value / median(evidence.before)) / shift > 0.5 for value in later if shift and value > 0
     )
     is_witnessed = found.is_machine and agreeing >= len(later) / 2
-    if is_moved and (is_witnessed or (agreeing >= AGREEING and _stable_since(verdict) > AGREEING)):
+    if is_moved and (is_witnessed or (agreeing >= AGREEING and _is_plain(verdict))):
         return "moved"
     ordinal = verdict.build.ordinal or 0
     is_over = any(place > ordinal for place in level_starts(series_id=verdict.series_id))
     return "returned" if is_over or len(later) >= RETURNED_AFTER else "waiting"
 
 
-def _stable_since(verdict: Verdict) -> int:
-    """How many points since the suspected build nothing disturbed: a busy machine is no other machine."""
-    points = Measurement.objects.filter(series_id=verdict.series_id, ordinal__gte=verdict.build.ordinal or 0)
-    return points.filter(unstable=False).count()
+def _is_plain(verdict: Verdict) -> bool:
+    """Whether later points may tell it alone, without clock, canary or a fact that says what changed.
+
+    The pairs must bound the code's part, the points be undisturbed (a busy machine is no other machine),
+    and no change of the model's code lie so near that the screen may have put it at the wrong build.
+    """
+    series, place = verdict.series, verdict.build.ordinal or 0
+    points = Measurement.objects.filter(series_id=series.pk, ordinal__gte=place, unstable=False)
+    near = Verdict.objects.filter(
+        build__project_id=verdict.build.project_id,
+        build__branch=verdict.build.branch,
+        build__ordinal__range=(place - NEAR, place + NEAR),
+        series__model=series.model,
+        series__device_class=series.device_class,
+        kind__in=CHANGES,
+        stage__in=("confirmation", "screen"),
+    )
+    return verdict.kind == Verdict.Kind.SAME and points.count() > AGREEING and not near.exists()
 
 
 def _is_innocent(verdict: Verdict, found: Attributed) -> bool:

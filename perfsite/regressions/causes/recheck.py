@@ -36,7 +36,7 @@ RECENT = timedelta(days=30)
 LATER_LEAST = 4  # points that must agree before they are worth a comparison
 LATER_MOST = 8
 SHARE = 0.5  # of the change: what the later points must show of it
-_CODE_STAGES = ("confirmation", "screen", "pass", "triage")
+_CODE_STAGES = ("confirmation", "screen", "triage")
 
 
 class SpentError(PerfsiteError):
@@ -49,6 +49,7 @@ def rechecks_order() -> int:
         kind=Incident.Kind.CODE,
         state__in=("untriaged", "investigating"),  # a person who confirmed it knows better
         withdrawn_at=None,
+        merged_into=None,
         opened_at__gte=timezone.now() - RECENT,
         regressions__verdict__stage="confirmation",
     ).exclude(facts__has_key=TOPIC)

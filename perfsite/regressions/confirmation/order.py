@@ -10,13 +10,19 @@ from itertools import groupby
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from benchmarks.cases import Case
 from benchmarks.sequential import Suspected
 from perfsite.core.errors import PerfsiteError
 from perfsite.regressions.confirmation.day_budget import day_spent, minutes_allowed
-from perfsite.regressions.confirmation.settling import comparison_of, settle_unknown, suspicion_settle
+from perfsite.regressions.confirmation.settling import (
+    FAILED,
+    comparison_of,
+    settle_unknown,
+    suspicion_settle,
+)
 from perfsite.regressions.grading.rules import DEFAULTS, rule_now
 from perfsite.regressions.guard import guarded
 from perfsite.regressions.models import Suspicion
@@ -34,8 +40,7 @@ WAITS_LONGEST = timedelta(days=3)
 
 def suspicions_order() -> int:
     """Order one comparison for each group of open suspicions that has none; returns how many."""
-    able = Suspicion.objects.exclude(trigger__kind=Job.Kind.EXTERNAL)  # those are `later.py`'s
-    waiting = able.filter(state="open", job=None).select_related("series")
+    waiting = Suspicion.objects.filter(state="open", job=None).select_related("series")
     groups = groupby(sorted(waiting, key=_group_key), key=_group_key)
     return sum(
         guarded(partial(_group_order, [row.pk for row in rows]), f"ordering the comparison of {key}")
@@ -48,6 +53,8 @@ def suspicions_settle() -> int:
 
     Also closes the reports of comparisons that nobody waits for any more.
     """
+    for late in _answered_late():
+        guarded(partial(_reopen, late), f"taking {late} up again")
     ended = Suspicion.objects.filter(state="open", job__state__in=JOB_ENDED)
     settled = sum(
         guarded(partial(suspicion_settle, suspicion), f"settling {suspicion}")
@@ -56,6 +63,21 @@ def suspicions_settle() -> int:
     done = Report.objects.filter(kind="compare", screened_at=None)
     done.exclude(job__suspicions__state="open").update(screened_at=timezone.now())
     return settled
+
+
+def _answered_late() -> QuerySet[Suspicion]:
+    """Suspicions that a failed comparison settled, and which was run again and has told something since."""
+    others = Suspicion.objects.filter(series_id=OuterRef("series_id"), state="open")
+    failed = Suspicion.objects.filter(~Exists(others), state="settled", evidence__has_key=FAILED)
+    return failed.filter(job__state="done", job__report__isnull=False).order_by("id")
+
+
+def _reopen(suspicion: Suspicion) -> bool:
+    """Let the answer that came after all settle it."""
+    told = {name: value for name, value in suspicion.evidence.items() if name != FAILED}
+    mine = Suspicion.objects.filter(pk=suspicion.pk, state="settled", evidence__has_key=FAILED)
+    with transaction.atomic():  # a constraint refuses a second open one of the series
+        return bool(mine.update(state="open", settled_at=None, evidence=told))
 
 
 def _group_key(suspicion: Suspicion) -> tuple[int, str, str, str]:

@@ -19,6 +19,7 @@ from perfsite.runs.cases import case_key
 from perfsite.runs.models import Job
 from perfsite.runs.pairs import digests_compare, pairs_of
 
+FAILED = "failed"  # in a suspicion's evidence: its comparison sent no report
 DETECTOR = "interleaved-comparison/2"
 _SAME_BITS = "Both builds ran the same {}, bit for bit: suspect the environment first."
 _TOLD = ("alpha", "relevant", "max_pairs", "suspected", "watch")
@@ -31,7 +32,10 @@ def suspicion_settle(suspicion: Suspicion) -> bool:
     report: Report | None = getattr(job, "report", None)
     if report is None:
         reason = job.failure or f"the job ended {job.state} and sent no report"
-        return settle_unknown(suspicion, f"the comparison ended without a result: {reason}")
+        with transaction.atomic():
+            evidence = {**suspicion.evidence, FAILED: True}
+            Suspicion.objects.filter(pk=suspicion.pk, state="open").update(evidence=evidence)
+            return settle_unknown(suspicion, f"the comparison ended without a result: {reason}")
     comparison = comparison_of(report, suspicion.series)
     if comparison is not None:
         return _settle_compared(suspicion, job, comparison)
