@@ -36,7 +36,7 @@ RECENT = timedelta(days=30)
 LATER_LEAST = 4  # points that must agree before they are worth a comparison
 LATER_MOST = 8
 SHARE = 0.5  # of the change: what the later points must show of it
-_CODE_STAGES = ("confirmation", "screen", "triage")
+_CODE_STAGES = ("confirmation", "screen", "pass", "triage")
 
 
 class SpentError(PerfsiteError):

@@ -40,7 +40,8 @@ WAITS_LONGEST = timedelta(days=3)
 
 def suspicions_order() -> int:
     """Order one comparison for each group of open suspicions that has none; returns how many."""
-    waiting = Suspicion.objects.filter(state="open", job=None).select_related("series")
+    able = Suspicion.objects.exclude(trigger__kind=Job.Kind.EXTERNAL)  # those are `later.py`'s
+    waiting = able.filter(state="open", job=None).select_related("series")
     groups = groupby(sorted(waiting, key=_group_key), key=_group_key)
     return sum(
         guarded(partial(_group_order, [row.pk for row in rows]), f"ordering the comparison of {key}")
