@@ -14,6 +14,7 @@ from perfsite.dashboards.views import (
     hardware,
     home,
     incidents,
+    lately,
     outbox,
     projects,
     pulls,
@@ -29,6 +30,7 @@ from perfsite.dashboards.views import (
 urlpatterns = [
     path("", home.home, name="home"),
     path("live/", home.live, name="live"),
+    path("moved/", lately.lately, name="moved"),
     path("search/", search.search, name="search"),
     path("projects/<slug:slug>/", projects.project_overview, name="project"),
     path("projects/<slug:slug>/trends/", trends.trends, name="trends"),

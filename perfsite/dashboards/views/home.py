@@ -9,10 +9,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from perfsite.dashboards.selectors.access import project_get, projects_readable
+from perfsite.dashboards.selectors.hardware import fitness_rows
 from perfsite.dashboards.selectors.home import incidents_open, project_rows
 from perfsite.dashboards.selectors.jobs import jobs_queued_count, jobs_running
+from perfsite.dashboards.selectors.lately import SPANS, moved_counts, moved_since
 from perfsite.dashboards.selectors.workers import worker_cards, workers_unserved
 from perfsite.dashboards.views.reading import page
+
+_MOVED = 8  # rows on the first page; the rest is behind a link
 
 
 @require_safe
@@ -23,7 +27,15 @@ def home(request: HttpRequest) -> HttpResponse:
     if not projects and not request.user.is_authenticated:
         return redirect_to_login(request.get_full_path())
     now = timezone.now()
+    moved = list(moved_since(projects=projects, since=now - SPANS["week"])[: _MOVED + 1])
+    counts = moved_counts(projects=projects, since=now - SPANS["week"]) if moved else {}
+    fitness = fitness_rows() if request.user.is_authenticated else []
     context = {
+        "moved": moved[:_MOVED],
+        "moved_counts": counts,
+        "moved_day": sum(moved_counts(projects=projects, since=now - SPANS["day"]).values()) if moved else 0,
+        "moved_more": max(0, sum(counts.values()) - _MOVED),
+        "ill": [row for row in fitness if row.is_ill],
         "rows": project_rows(projects=projects),
         "incidents": incidents_open(projects=projects),
         "running": jobs_running(projects=projects),

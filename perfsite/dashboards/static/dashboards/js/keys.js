@@ -1,5 +1,5 @@
 // `/` searches, `?` helps, `g` and a letter goes somewhere.
-const GOES = { h: "/", i: "/incidents/", w: "/workers/", o: "/outbox/" };
+const GOES = { h: "/", i: "/incidents/", m: "/moved/", w: "/workers/", o: "/outbox/" };
 const PATIENCE_MS = 1200;
 
 function isTyping(target) {

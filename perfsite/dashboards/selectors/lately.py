@@ -1,0 +1,60 @@
+"""What moved since a moment, over all projects: ranked by size over noise, or by size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db.models import Count, ExpressionWrapper, F, FloatField, Q, QuerySet, Value
+from django.db.models.functions import Abs, Coalesce, Greatest, NullIf
+
+from perfsite.dashboards.selectors.verdicts import MOVED, verdicts_newest
+from perfsite.regressions.models import Verdict
+from perfsite.results.selectors import FACETS
+from perfsite.runs.models import Project
+
+SPANS: dict[str, timedelta] = {
+    "day": timedelta(days=1),
+    "week": timedelta(days=7),
+    "month": timedelta(days=30),
+    "year": timedelta(days=365),
+}
+RANKS = ("noise", "size", "time")
+# half of an interval that is not known: what a quiet metric scatters, so that such rows rank by size alone
+_HALF_UNKNOWN = 0.01
+_HALF_LEAST = 1e-4
+
+
+def moved_since(
+    *,
+    projects: Sequence[Project],
+    since: datetime,
+    kind: str = "",
+    text: str = "",
+    rank: str = "noise",
+) -> QuerySet[Verdict]:
+    """The newest verdicts since a moment that say something moved, with series, build and incident.
+
+    `kind` leaves only regressions or improvements, every word of `text` must be part of the series.
+    """
+    found = verdicts_newest(series__project__in=projects, created_at__gte=since)
+    found = found.filter(kind=kind) if kind in MOVED else found.filter(kind__in=MOVED)
+    for word in text.replace("/", " ").split():
+        matches = Q(build__sha__startswith=word.lower()) | Q(build__subject__icontains=word)
+        for name in FACETS:
+            matches |= Q(**{f"series__{name}__icontains": word})
+        found = found.filter(matches)
+    width = Coalesce(NullIf(F("relative_high") - F("relative_low"), Value(0.0)), Value(2 * _HALF_UNKNOWN))
+    half = Greatest(width / 2.0, Value(_HALF_LEAST), output_field=FloatField())
+    ranked = found.annotate(
+        noise=ExpressionWrapper(Abs("relative") / half, output_field=FloatField()), size=Abs("relative")
+    )
+    order = {"noise": "-noise", "size": "-size", "time": "-created_at"}[rank]
+    related = ("series__project", "build", "regression__incident")
+    return ranked.select_related(*related).order_by(order, "-id")
+
+
+def moved_counts(*, projects: Sequence[Project], since: datetime) -> dict[str, int]:
+    """How many series got worse and better since a moment."""
+    found = verdicts_newest(series__project__in=projects, created_at__gte=since).filter(kind__in=MOVED)
+    return dict(found.values_list("kind").annotate(count=Count("id")).order_by())
