@@ -66,7 +66,7 @@ RULES: dict[str, Rule] = {
         (
             "home", "live", "search", "project", "trends", "builds", "build", "project-incidents",
             "incident", "pulls", "pull", "grading", "incidents", "series", "series-data", "run", "run-live",
-            "artifact",
+            "artifact", "compare", "grid", "hardware", "moved",
         ),
         _OPEN,
     ),
@@ -74,7 +74,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(
         (
             "build-measure", "range-measure", "pull-approve", "author-distrust", "rule-apply", "run-cancel",
-            "run-again", "job-cancel", "job-again",
+            "run-again", "job-cancel", "job-again", "series-order",
         ),
         _MAINTAIN,
     ),

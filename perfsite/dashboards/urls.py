@@ -55,6 +55,11 @@ urlpatterns = [
     path("series/<int:pk>/", series.series, name="series"),
     path("series/<int:pk>/data.json", series_data.series_data, name="series-data"),
     path("series/<int:pk>/builds/<int:build>/<slug:action>/", series_actions.series_act, name="series-act"),
+    path(
+        "series/<int:pk>/builds/<int:build>/order/<slug:action>/",
+        series_actions.series_order,
+        name="series-order",
+    ),
     path("runs/<int:pk>/", runs.run, name="run"),
     path("runs/<int:pk>/live/", runs.run_live, name="run-live"),
     path("runs/<int:pk>/cancel/", runs.run_cancel, name="run-cancel"),

@@ -54,7 +54,8 @@ def test_an_unknown_twin_is_refused_in_a_sentence(world, person, query):
 
 def act(client, world, place: int, action: str, **data):
     build = world.builds[place]
-    return client.post(reverse("series-act", args=[world.series.pk, build.pk, action]), data, follow=True)
+    name = "series-order" if action in ("confirm", "search") else "series-act"
+    return client.post(reverse(name, args=[world.series.pk, build.pk, action]), data, follow=True)
 
 
 def test_a_person_asks_for_a_comparison_and_the_service_orders_it(world, person):

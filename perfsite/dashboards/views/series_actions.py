@@ -55,24 +55,34 @@ def _note(series: Series, build_id: int, request: HttpRequest) -> str:
     return "Noted."
 
 
-_ACTIONS: dict[str, Callable[[Series, int, HttpRequest], str]] = {
-    "confirm": _confirm,
-    "search": _search,
-    "mark": _mark,
-    "note": _note,
-}
+_Act = Callable[[Series, int, HttpRequest], str]
+# what a person says about a point, and what costs the time of a device: the roles differ
+_SAYINGS: dict[str, _Act] = {"mark": _mark, "note": _note}
+_ORDERS: dict[str, _Act] = {"confirm": _confirm, "search": _search}
+
+
+def _act(request: HttpRequest, pk: int, build: int, action: str, known: dict[str, _Act]) -> HttpResponse:
+    series = series_get(request=request, pk=pk)
+    if action not in known:
+        raise NotFoundError(f"Nothing is called {action!r} here: {', '.join(known)} are.")
+    try:
+        messages.info(request, known[action](series, build, request))
+    except PerfsiteError as error:
+        messages.error(request, f"Not done: {str(error).rstrip('.')}.")
+    return redirect(f"{reverse('series', args=[pk])}?build={build}#point")
 
 
 @require_POST
 @login_required
 @page
 def series_act(request: HttpRequest, pk: int, build: int, action: str) -> HttpResponse:
-    """Do one of the actions with the point of a build, and say what came of it."""
-    series = series_get(request=request, pk=pk)
-    if action not in _ACTIONS:
-        raise NotFoundError(f"Nothing is called {action!r} here: {', '.join(_ACTIONS)} are.")
-    try:
-        messages.info(request, _ACTIONS[action](series, build, request))
-    except PerfsiteError as error:
-        messages.error(request, f"Not done: {str(error).rstrip('.')}.")
-    return redirect(f"{reverse('series', args=[pk])}?build={build}#point")
+    """Mark a point or put a note on it, and say what came of it."""
+    return _act(request, pk, build, action, _SAYINGS)
+
+
+@require_POST
+@login_required
+@page
+def series_order(request: HttpRequest, pk: int, build: int, action: str) -> HttpResponse:
+    """Order a comparison or measurements about a point, and say what came of it."""
+    return _act(request, pk, build, action, _ORDERS)
