@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from django.db.models import Prefetch, QuerySet
@@ -10,6 +11,7 @@ from benchmarks.cases import Case
 from benchmarks.metrics import METRICS
 from perfsite.regressions.incident_states import ACCUSING_STATES
 from perfsite.regressions.models import Bisection, Incident, Regression, Suspicion, Verdict
+from perfsite.results.metrics import metric_row
 from perfsite.results.models import Report
 from perfsite.runs.cases import case_find, cases_of
 from perfsite.runs.models import Build, Job
@@ -98,16 +100,41 @@ def incident_is_searched(*, incident: Incident) -> bool:
 def regression_searched(*, incident: Incident) -> Regression | None:
     """The regression that a search would go by: the worst confirmed one, else the worst counted one.
 
-    None where no commit lies between its good build and the accused one.
+    Where the worst is a time that the pairs could hardly bound, a clearer time of the same model goes first:
+    a search by noise ends without a name.  None where no commit lies between its good build and the
+    accused one.
     """
     ranked = [row for row in regressions_ranked(incident=incident) if row.verdict.base is not None]
     confirmed = [row for row in ranked if row.verdict.stage == "confirmation"]
     counted = [row for row in ranked if row.verdict.stage == "screen"]
-    leading = next(iter(confirmed or counted), None)
+    leading = next(iter(_clear_first(confirmed) or counted), None)
     if leading is None or leading.verdict.base is None:
         return None
     start, end = leading.verdict.base.ordinal, incident.build.ordinal
     return leading if start is not None and end is not None and end - start > 1 else None
+
+
+def _clear_first(confirmed: list[Regression]) -> list[Regression]:
+    """The confirmed regressions, the worst first unless another time of its model is known much better."""
+    if not confirmed or not _is_time(confirmed[0]) or _is_clear(confirmed[0]):
+        return confirmed
+    model = confirmed[0].series.model
+    clear = [row for row in confirmed if row.series.model == model and _is_time(row) and _is_clear(row)]
+    return [*clear[:1], *confirmed]
+
+
+def _is_time(regression: Regression) -> bool:
+    row = metric_row(regression.series.metric)
+    return row is not None and row.unit in ("s", "1/s")
+
+
+def _is_clear(regression: Regression) -> bool:
+    """Whether the interval of the pairs is no wider than the change itself."""
+    verdict = regression.verdict
+    low, high = verdict.relative_low, verdict.relative_high
+    if low is None or high is None or min(low, verdict.relative) <= -1:
+        return False
+    return math.log1p(high) - math.log1p(low) <= abs(math.log1p(verdict.relative))
 
 
 def bisection_of(*, incident: Incident) -> Bisection | None:

@@ -4,11 +4,19 @@ import pytest
 
 from perfsite.regressions.bisection import bisections_step
 from perfsite.regressions.bisection import order as bisection_order
-from perfsite.regressions.models import Bisection, BisectionStep, Incident
-from perfsite.regressions.selectors import accusation_of, build_is_settled
+from perfsite.regressions.models import Bisection, BisectionStep, Incident, Verdict
+from perfsite.regressions.selectors import accusation_of, build_is_settled, regression_searched
+from perfsite.regressions.services import reports_screen
 from perfsite.runs.models import Build, Job
 from tests.factories import job_make
-from tests.regressions.builders import QUIET, history_make
+from tests.regressions.builders import (
+    QUIET,
+    build_make,
+    compare_job,
+    compare_report,
+    history_make,
+    values_report,
+)
 from tests.regressions.searching import answer, asked, confirm, push_make
 
 
@@ -176,3 +184,17 @@ def test_a_deleted_job_is_ordered_again(pushed):
     asked().job.delete()
     bisections_step()
     assert asked().build == pushed[1]
+
+
+def test_a_time_that_pairs_could_hardly_bound_leaves_the_search_to_a_clearer_one(project, settings, tmp_path):
+    settings.MIRRORS = tmp_path / "mirrors"
+    for ordinal, factor in enumerate(QUIET, start=1):
+        values_report(job_make(build_make(project, ordinal)), {"latency_p50": factor, "cpu_time_p50": factor})
+    push_make(project, first=9, values={"latency_p50": 3.0, "cpu_time_p50": 1.2})
+    reports_screen()
+    compare_report(compare_job(), {"latency_p50": 3.0}, besides={"cpu_time_p50": 1.2})
+    reports_screen()
+    incident = Incident.objects.get()
+    assert regression_searched(incident=incident).series.metric == "latency_p50"
+    Verdict.objects.filter(series__metric="latency_p50").update(relative_low=0.2, relative_high=20.0)
+    assert regression_searched(incident=incident).series.metric == "cpu_time_p50"
