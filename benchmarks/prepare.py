@@ -115,6 +115,7 @@ def _file_take(prepared: Prepared) -> None:
         prepared.assets = replace(prepared.assets, engine=Artifact.seal(path, "engine"))
         return
     graph = importlib.import_module("benchmarks.models.graph")  # needs onnx, which an engine does not
+    graph.weights_confined(path, prepared.assets.checkout)
     example = graph.graph_example(path)
     prepared.assets = replace(prepared.assets, onnx=Artifact.seal(path, "onnx"), example=example)
 

@@ -190,6 +190,11 @@ API_PER_MINUTE_ADDRESS = environ.env_int("PERFSITE_API_PER_MINUTE_ADDRESS", defa
 # send, is not read
 API_PROXIES = environ.env_int("PERFSITE_PROXIES", default=0)
 
+# delivered files: workers read the same variables, and judge every address and redirect themselves
+FETCH_SCHEMES = environ.env_list("PERFSITE_FETCH_SCHEMES", default=["https"])
+FETCH_HOSTS = environ.env_list("PERFSITE_FETCH_HOSTS", default=[])
+FETCH_MAX_BYTES = environ.env_int("PERFSITE_FETCH_MAX_BYTES", default=4 * 2**30)
+
 HEARTBEAT_SECONDS = environ.env_int("PERFSITE_HEARTBEAT_SECONDS", default=5)
 LEASE_SECONDS = environ.env_int("PERFSITE_LEASE_SECONDS", default=60)
 SWEEP_SECONDS = environ.env_int("PERFSITE_SWEEP_SECONDS", default=10)

@@ -62,7 +62,13 @@ def _serve(options: Options, bench: Bench) -> None:
     )
     with SiteClient(options.site, options.token) as client, nursery:
         station = Station(
-            name=name, client=client, bench=bench, nursery=nursery, folders=folders, poll_s=options.poll_s
+            name=name,
+            client=client,
+            bench=bench,
+            nursery=nursery,
+            folders=folders,
+            fetch=options.fetch,
+            poll_s=options.poll_s,
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: station.stop())

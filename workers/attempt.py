@@ -15,6 +15,7 @@ from workers.child import ChildLog
 from workers.client import Refused, SiteClient, SiteError, Superseded, Unreachable
 from workers.compare_job import job_compare
 from workers.device import Bench
+from workers.fetch_policy import DEFAULT_POLICY, FetchPolicy
 from workers.folders import Folders
 from workers.job import Finished, Job, JobFailed, JobStopped, artifact_added, remarks_added
 from workers.measure_job import job_measure
@@ -49,6 +50,7 @@ class Attempt:
     spool: Spool
     cache: OnnxCache
     folders: Folders
+    fetch: FetchPolicy = DEFAULT_POLICY
     _job: Job = field(init=False)
     _telemetry: Telemetry = field(init=False)
 
@@ -78,6 +80,7 @@ class Attempt:
             price_per_hour=self.bench.price_per_hour,
             soaks=self.folders.soaks,
             device="cuda" if self.bench.gpu else "cpu",
+            fetch=self.fetch,
             pair_done=self._pair_send,
         )
         try:

@@ -18,8 +18,10 @@ from benchmarks.report import Environment, Remark, Report
 from workers.block import BLOCK_FILE, ENTRY, OUT_FOLDER, REPORT_FILE, Block
 from workers.checkout import Checkouts
 from workers.child import ChildLog, Ending, Supervision, signal_name
+from workers.fetch import FetchError, file_fetch
+from workers.fetch_policy import DEFAULT_POLICY, FetchPolicy
 from workers.git import GitError
-from workers.messages import BuildSource, Failure, FailureKind, Order, Pair
+from workers.messages import BuildSource, Failure, FailureKind, FileSource, Order, Pair
 from workers.nursery import Nursery, NurseryError
 from workers.onnx_cache import ExportKey, OnnxCache
 from workers.pulse import Pulse
@@ -65,6 +67,7 @@ class Job:
     price_per_hour: float | None = None
     soaks: Path | None = None
     device: DeviceKind = "cpu"
+    fetch: FetchPolicy = DEFAULT_POLICY
     pair_done: Callable[[Pair], None] = lambda _pair: None
     deadline: float = field(init=False)
 
@@ -85,17 +88,30 @@ class Job:
         return environment_read(self.device)
 
     def check_out(self, build: BuildSource, name: str) -> Path:
-        """The build's source in the job's folder.
+        """The build's source, or its delivered file, in the job's folder.
 
         Raises:
             JobFailed: it could not be had.
             JobStopped: the job was asked to stop meanwhile.
         """
+        if build.file is not None:
+            return self._file_fetch(build, build.file, self.folder / name)
         try:
             return self.checkouts.make(
                 repo=build.repo, sha=build.sha, target=self.folder / name, ref=build.ref
             )
         except GitError as error:
+            if self.pulse.stopped():
+                raise JobStopped from error
+            raise self.fail("checkout", str(error), retry=error.retry) from error
+
+    def _file_fetch(self, build: BuildSource, file: FileSource, target: Path) -> Path:
+        """The delivered file alone in a folder of its own; it has no repository."""
+        try:
+            return file_fetch(
+                file, sha256=build.sha, target=target, policy=self.fetch, stop=self.pulse.stopped
+            )
+        except FetchError as error:
             if self.pulse.stopped():
                 raise JobStopped from error
             raise self.fail("checkout", str(error), retry=error.retry) from error

@@ -15,7 +15,7 @@ from benchmarks.cases import Case, ModelSource
 from benchmarks.sequential import Suspected
 from workers.text import text_clean
 
-PROTOCOL = 3  # since the pairs of a comparison go home one by one
+PROTOCOL = 4  # since a build may be a delivered file
 WAKE_TASK = "workers.wake"
 
 FailureKind = Literal[
@@ -88,8 +88,24 @@ class ClaimRequest(_Message):
     device: Device
 
 
+FILE_NAMES = {"onnx": "model.onnx", "engine": "model.engine"}
+"""What a delivered file is called in its folder, by its format."""
+
+
+class FileSource(_Message):
+    """A delivered file to fetch; its SHA-256 is the build's `sha`.
+
+    `size` is what the sender said it has, in bytes; the site lets nobody fetch more than `max_bytes`.
+    """
+
+    url: str = Field(max_length=2000)
+    format: Literal["onnx", "engine"]
+    size: int | None = Field(default=None, ge=1)
+    max_bytes: int = Field(ge=1)
+
+
 class BuildSource(_Message):
-    """A build to check out: `repo` is a URL or path git can fetch from.
+    """A build to check out: `repo` is a URL or path git can fetch from; `file`, where there is one, instead.
 
     `ref` is where the forge keeps a commit that may be on no branch, such as `refs/pull/7/head`.
     """
@@ -98,6 +114,7 @@ class BuildSource(_Message):
     repo: str
     sha: str = Field(pattern=r"^[0-9a-f]{40,64}$")
     ref: str = Field(default="", pattern=r"^(refs/[A-Za-z0-9/_.-]{1,200})?$")
+    file: FileSource | None = None
 
 
 class Limits(_Message):

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from workers.fetch_policy import FetchPolicy, policy_read
+
 
 @dataclass(frozen=True)
 class Options:
@@ -24,6 +26,7 @@ class Options:
     poll_s: float
     preload: bool
     price_per_hour: float | None
+    fetch: FetchPolicy
 
 
 def options_read(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
@@ -38,7 +41,12 @@ def options_read(arguments: Sequence[str], environment: Mapping[str, str]) -> Op
             parser.error(f"--{name} is missing (or PERFSITE_{name.upper()} in the environment)")
     if not given.site.startswith(("http://", "https://")):
         parser.error(f"--site must start with http:// or https://, not {given.site!r}")
+    try:
+        fetch = policy_read(environment)
+    except ValueError as error:
+        parser.error(str(error))
     return Options(
+        fetch=fetch,
         site=given.site,
         token=given.token,
         name=given.name,

@@ -15,6 +15,7 @@ import structlog
 from workers.attempt import Attempt
 from workers.client import Refused, SiteClient, SiteError, Unreachable
 from workers.device import Bench
+from workers.fetch_policy import DEFAULT_POLICY, FetchPolicy
 from workers.folders import Folders
 from workers.messages import ClaimRequest, Hello, Order, Welcome
 from workers.nursery import Nursery, NurseryError
@@ -42,6 +43,7 @@ class Station:
         bench: Bench,
         nursery: Nursery,
         folders: Folders,
+        fetch: FetchPolicy = DEFAULT_POLICY,
         poll_s: float = POLL_S,
         retry_s: float = RETRY_S,
     ) -> None:
@@ -50,6 +52,7 @@ class Station:
         self._bench = bench
         self._nursery = nursery
         self._folders = folders
+        self._fetch = fetch
         self._poll_s = poll_s
         self._retry_s = retry_s
         self._spool = Spool(folders.spool)
@@ -153,7 +156,14 @@ class Station:
         log.info("job claimed", job=order.job_id, attempt=order.attempt, kind=order.kind, model=order.model)
         heartbeat_s = self._welcome.heartbeat_s if self._welcome else self._retry_s
         attempt = Attempt(
-            order, self._bench, self._nursery, self._client, self._spool, self._cache, self._folders
+            order,
+            self._bench,
+            self._nursery,
+            self._client,
+            self._spool,
+            self._cache,
+            self._folders,
+            self._fetch,
         )
         try:
             with attempt.open(heartbeat_s) as pulse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,50 @@ def graph_example(path: Path) -> tuple[np.ndarray, ...]:
     generator = np.random.default_rng(SEED)
     inputs = [value for value in model.graph.input if value.name not in weights]
     return tuple(_array_make(value, generator, path.name) for value in inputs)
+
+
+def weights_confined(path: Path, folder: Path) -> None:
+    """See that weights which the file keeps in other files (external data) lie inside `folder`.
+
+    A file from somebody else could name any file of this machine as its weights, and its outputs would tell
+    what is in it.
+
+    Raises:
+        ModelError: the file is no ONNX model, or one of those files is missing or lies outside.
+    """
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+    except Exception as error:
+        raise ModelError(f"{path.name} is no ONNX model: {error}") from error
+    root = folder.resolve()
+    for location in sorted(set(_locations(model))):
+        other = (path.parent / location).resolve()
+        if Path(location).is_absolute() or not other.is_relative_to(root):
+            raise ModelError(
+                f"{path.name} keeps weights in {location!r}, outside its folder; that is refused"
+            )
+        if not other.is_file():
+            raise ModelError(
+                f"{path.name} keeps weights in {location!r}, which is not there; save the model as one file "
+                "(onnx.save with save_as_external_data=False)"
+            )
+
+
+def _locations(model: onnx.ModelProto) -> Iterator[str]:
+    """Where tensors are kept that are not in the file: weights, constants, those of subgraphs."""
+    waiting: list[Any] = [model.graph, *model.functions]
+    while waiting:
+        part = waiting.pop()
+        tensors = list(getattr(part, "initializer", ()))
+        sparse = list(getattr(part, "sparse_initializer", ()))
+        for attribute in (one for node in part.node for one in node.attribute):
+            tensors += [attribute.t, *attribute.tensors]
+            sparse += [attribute.sparse_tensor, *attribute.sparse_tensors]
+            waiting += [one for one in (attribute.g, *attribute.graphs) if one.node or one.initializer]
+        tensors += [half for one in sparse for half in (one.values, one.indices)]
+        for tensor in tensors:
+            if tensor.data_location == onnx.TensorProto.EXTERNAL:
+                yield from (pair.value for pair in tensor.external_data if pair.key == "location")
 
 
 def _array_make(value: Any, generator: np.random.Generator, where: str) -> np.ndarray:

@@ -68,7 +68,12 @@ def _catalogue(text: str) -> str:
     return text
 
 
-def _model_name(text: str) -> str:
+def model_name(text: str) -> str:
+    """The name of a model, when it can be one.
+
+    Raises:
+        ValueError: it has other signs, or too many.
+    """
     if not _MODEL_NAME.fullmatch(text):
         raise ValueError(
             f"model name {text[:80]!r}: letters, digits, '.', '_' and '-' only, at most 100 characters"
@@ -181,6 +186,6 @@ class Document(Table):
     soak_yields: bool = False
     level: Annotated[tuple[LevelTable, ...], Field(strict=False, max_length=100)] = ()
     models: Annotated[
-        dict[Annotated[str, AfterValidator(_model_name)], ModelTable],
+        dict[Annotated[str, AfterValidator(model_name)], ModelTable],
         Field(min_length=1, max_length=MAX_MODELS),
     ]

@@ -80,6 +80,23 @@ class Build(models.Model):
         return self.sha[:7]
 
 
+class BuildFile(models.Model):
+    """What makes a build one of a delivered file: where a worker fetches it; its digest is the build's `sha`.
+
+    `rules` is what the delivery asked for: `measure`, `devices`, `limits`, `level`.
+    """
+
+    build = models.OneToOneField(Build, primary_key=True, on_delete=models.CASCADE, related_name="file")
+    url = models.CharField(max_length=2000)
+    size = models.PositiveBigIntegerField(null=True, help_text="bytes, when the sender said")
+    format = models.CharField(max_length=10)  # onnx, engine
+    model = models.CharField(max_length=100)
+    rules = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"{self.format} file of build {self.build_id}"
+
+
 class Run(models.Model):
     """One build measured on one device class: a group of jobs."""
 

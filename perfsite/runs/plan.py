@@ -51,7 +51,8 @@ def builds_due() -> bool:
 
 
 def _due() -> QuerySet[Build]:
-    return Build.objects.filter(state="received", plan_due_at__lte=timezone.now())
+    # delivered files need no repository: `files.py`
+    return Build.objects.filter(state="received", plan_due_at__lte=timezone.now(), file=None)
 
 
 def _projects_due() -> list[Project]:
@@ -71,14 +72,17 @@ def _project_plan(*, project: Project) -> int:
             return sum(_branch_plan(project, branch, list(rows), mirror) for branch, rows in branches)
         except RepositoryError as error:
             log.warning("cannot plan %s: %s", project.slug, error)
-            _postpone(builds, str(error))
+            postpone(builds, str(error))
         except Exception:  # one project's oddity must not keep the others from being planned
             log.exception("planning %s failed", project.slug)
-            _postpone(builds, "planning failed inside the site; its log tells why")
+            postpone(builds, "planning failed inside the site; its log tells why")
     return 0
 
 
 def _branch_plan(project: Project, branch: str, builds: Sequence[Build], mirror: Mirror) -> int:
+    if Build.objects.filter(project=project, branch=branch, file__isnull=False).exists():
+        reason = f"branch {branch} holds delivered files, and a commit has no place among them"
+        return sum(build_skip(build=build, reason=reason) for build in builds)
     line = {sha: number for number, sha in enumerate(mirror.line(branch), start=1)}
     commits = mirror.commits([build.sha for build in builds])
     line_realign(project=project, branch=branch, line=line)
@@ -86,7 +90,7 @@ def _branch_plan(project: Project, branch: str, builds: Sequence[Build], mirror:
     for build in builds:
         commit = commits.get(build.sha)
         if commit is None:
-            _postpone([build], f"commit {build.short} is not in {project.repo}; was it pushed there?")
+            postpone([build], f"commit {build.short} is not in {project.repo}; was it pushed there?")
             continue
         settled += _build_plan(mirror, build, commit, line)
     return settled
@@ -107,7 +111,7 @@ def _build_plan(mirror: Mirror, build: Build, commit: Commit, line: dict[str, in
             mirror=mirror, build=build, commit=commit, config=config, line=list(line)
         )
     except RepositoryError as error:
-        return _postpone([build], str(error))
+        return postpone([build], str(error))
     except ConfigError as error:
         values = {"reason": str(error), "ordinal": line[build.sha]}
         return state_swap(build, to="failed", legal=BUILD_STATES, **values)
@@ -115,11 +119,11 @@ def _build_plan(mirror: Mirror, build: Build, commit: Commit, line: dict[str, in
         return state_swap(build, to="skipped", legal=BUILD_STATES, reason=reason, ordinal=line[build.sha])
     classes = list(config.devices or device_classes_known())
     if not classes:
-        return _postpone([build], "no worker has joined yet, so there is no device to measure on")
-    return _jobs_queue(build, line[build.sha], config, groups, classes)
+        return postpone([build], "no worker has joined yet, so there is no device to measure on")
+    return jobs_queue(build, line[build.sha], config, groups, classes)
 
 
-def _jobs_queue(
+def jobs_queue(
     build: Build, ordinal: int, config: Config, groups: Sequence[CaseGroup], classes: Sequence[str]
 ) -> bool:
     """Make the runs and jobs of a build, and wake the workers of its classes on commit."""
@@ -145,7 +149,7 @@ def line_realign(*, project: Project, branch: str, line: dict[str, int]) -> None
     """
     if not line:
         return
-    placed = Build.objects.filter(project=project, branch=branch, ordinal__isnull=False)
+    placed = Build.objects.filter(project=project, branch=branch, ordinal__isnull=False, file=None)
     moved = [
         build
         for build in placed.only("pk", "sha", "ordinal", "state")
@@ -179,7 +183,7 @@ def _facts_fill(build: Build, commit: Commit) -> None:
     Build.objects.filter(pk=build.pk).update(**facts)
 
 
-def _postpone(builds: Sequence[Build], reason: str) -> bool:
+def postpone(builds: Sequence[Build], reason: str) -> bool:
     """Try again later, ever less often, and fail with the reason after about a day; always False."""
     for build in builds:
         tries = build.plan_tries + 1

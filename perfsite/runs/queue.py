@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from perfsite.core.errors import ConflictError
 from perfsite.runs.lease import attempt_lose
-from perfsite.runs.models import Attempt, Build, Job, Worker
+from perfsite.runs.models import Attempt, Build, BuildFile, Job, Worker
 from perfsite.runs.pairs import pairs_drop_others, pairs_of
 from perfsite.runs.services import PAIRS_MOST, run_refresh
-from workers.messages import BuildSource, Device, Order
+from workers.messages import BuildSource, Device, FileSource, Order
 
 log = logging.getLogger(__name__)
 
@@ -99,8 +99,7 @@ def order_make(*, attempt: Attempt) -> Order:
     builds = [build]
     if "base" in job.spec:
         builds.insert(0, Build.objects.get(pk=job.spec["base"]))
-    ref = job.spec.get("ref", "")
-    sources = [BuildSource(build_id=one.pk, repo=one.project.repo, sha=one.sha, ref=ref) for one in builds]
+    sources = [_source_of(one, ref=job.spec.get("ref", "")) for one in builds]
     fields = {
         "job_id": job.pk,
         "attempt": attempt.number,
@@ -122,3 +121,14 @@ def order_make(*, attempt: Attempt) -> Order:
     if "alpha" in job.spec:
         fields["alpha"] = job.spec["alpha"]
     return Order.model_validate(fields)
+
+
+def _source_of(build: Build, *, ref: str) -> BuildSource:
+    """Where a worker gets a build: a commit of the repository, or a delivered file."""
+    told = BuildFile.objects.filter(build=build).first()
+    file = None
+    if told is not None:
+        most = min(told.size or settings.FETCH_MAX_BYTES, settings.FETCH_MAX_BYTES)
+        fields = {"url": told.url, "format": told.format, "size": told.size, "max_bytes": most}
+        file = FileSource.model_validate(fields)
+    return BuildSource(build_id=build.pk, repo=build.project.repo, sha=build.sha, ref=ref, file=file)

@@ -7,6 +7,7 @@ from typing import Any
 from celery import shared_task
 
 from perfsite.core.publish import wake
+from perfsite.runs.files import files_due, files_plan
 from perfsite.runs.plan import builds_due, builds_plan
 from perfsite.runs.sweep import leases_expire, pins_release, priorities_age, sweep_noted, workers_wake
 
@@ -14,6 +15,7 @@ from perfsite.runs.sweep import leases_expire, pins_release, priorities_age, swe
 @shared_task(name="runs.plan")
 def plan(**_: Any) -> None:
     """Plan what was received."""
+    files_plan()
     builds_plan()
 
 
@@ -28,5 +30,5 @@ def sweep(**_: Any) -> None:
     priorities_age()
     workers_wake()
     sweep_noted()
-    if builds_due():
+    if builds_due() or files_due().exists():
         wake("runs.plan")

@@ -10,10 +10,19 @@ from django.db.models import F
 from django.utils import timezone
 
 from perfsite.pulls.services import pull_close, pull_receive
+from perfsite.runs.files import file_receive
 from perfsite.runs.models import Project
 from perfsite.runs.services import branch_delete, builds_receive
 from perfsite.webhooks.models import Delivery, RefusalCount
-from perfsite.webhooks.payloads.events import Deletion, Ignored, Payload, Ping, PullUpdate, Push
+from perfsite.webhooks.payloads.events import (
+    Deletion,
+    FileDelivered,
+    Ignored,
+    Payload,
+    Ping,
+    PullUpdate,
+    Push,
+)
 from perfsite.webhooks.repository import repository_matches
 
 log = logging.getLogger(__name__)
@@ -86,6 +95,15 @@ def _apply(project: Project, forge: str, payload: Payload) -> Receipt:
         case Deletion(branch):
             branch_delete(project=project, branch=branch)
             return Receipt("accepted", 0, f"branch {branch} is deleted: what waited for it is cancelled")
+        case FileDelivered(branch, told):
+            build, is_new = file_receive(project=project, branch=branch, told=told)
+            if is_new:
+                return Receipt(
+                    "accepted", 1, f"{told.model} {build.short}, build {build.ordinal} of {branch}"
+                )
+            return Receipt(
+                "accepted", 0, f"{branch} has the file {build.short} already: build {build.ordinal}"
+            )
         case PullUpdate():
             return _pull_apply(project, forge, payload.action)
         case Push(branch, commits, head):

@@ -11,6 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from perfsite.access.limits import refusal_note, refusals_wait
+from perfsite.runs.files import FileRefusedError
 from perfsite.runs.models import Project
 from perfsite.webhooks.forges import FORGES, Forge
 from perfsite.webhooks.payloads.events import PayloadError
@@ -63,7 +64,11 @@ def _checked(request: HttpRequest, row: Forge, project: Project, forge: str, bod
     except PayloadError as error:
         refusal_count(project=project, reason="malformed")
         return _refused(400, str(error))
-    receipt = delivery_receive(project=project, forge=forge, delivery_id=delivery_id, payload=payload)
+    try:
+        receipt = delivery_receive(project=project, forge=forge, delivery_id=delivery_id, payload=payload)
+    except FileRefusedError as error:  # nothing was kept: mended, it may be sent again with the same id
+        refusal_count(project=project, reason="file")
+        return _refused(409, str(error))
     return _answer(_STATUS[receipt.status], receipt.status, receipt.builds, receipt.detail)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from perfsite.pulls.told import PullTold
 from perfsite.runs.commits import Commit
+from perfsite.runs.file_told import FileTold
 
 # GitHub lists at most this many commits of one push; no other sender gets more out of one delivery
 MAX_COMMITS = 2048
@@ -29,6 +30,14 @@ class Deletion:
     """The branch is gone."""
 
     branch: str
+
+
+@dataclass(frozen=True)
+class FileDelivered:
+    """An ONNX file or an engine, to be measured as the newest build of a branch of files."""
+
+    branch: str
+    told: FileTold
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,7 @@ class Payload:
     """A parsed delivery.  `repository` holds the names and URLs the payload gives its repository."""
 
     event: str
-    action: Push | Deletion | PullUpdate | Ping | Ignored
+    action: Push | Deletion | FileDelivered | PullUpdate | Ping | Ignored
     repository: tuple[str, ...] = ()
 
 
