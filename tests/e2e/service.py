@@ -183,7 +183,7 @@ class Service:
 
     def jobs(self, slug: str) -> list[dict]:
         builds = self.get(f"/projects/{slug}/builds?limit=500")["items"]
-        runs = [run for build in builds for run in self.get(f"/builds/{build['id']}/runs")]
+        runs = [run for build in builds for run in self.get(f"/builds/{build['id']}/runs")["items"]]
         return [{**job, "run": run["id"]} for run in runs for job in run["jobs"]]
 
 
