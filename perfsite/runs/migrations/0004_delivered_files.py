@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('runs', '0002_pairs_profiles'),
+        ('runs', '0003_external_jobs'),
     ]
 
     operations = [
