@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('runs', '0003_external_jobs'),
+        ('runs', '0004_swept_at'),
     ]
 
     operations = [
