@@ -6,6 +6,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
 from perfsite.dashboards.views import (
+    alerts,
     audit,
     backfill,
     compare,
@@ -15,6 +16,7 @@ from perfsite.dashboards.views import (
     home,
     incidents,
     lately,
+    mute,
     outbox,
     projects,
     pulls,
@@ -24,6 +26,7 @@ from perfsite.dashboards.views import (
     series_actions,
     series_data,
     trends,
+    triaging,
     workers,
 )
 
@@ -52,6 +55,33 @@ urlpatterns = [
     path("projects/<slug:slug>/grading/", grading.grading, name="grading"),
     path("projects/<slug:slug>/grading/apply/", grading.rule_apply, name="rule-apply"),
     path("incidents/", incidents.incidents, name="incidents"),
+    path("incidents/triage/", triaging.bulk, name="incidents-triage"),
+    path("projects/<slug:slug>/incidents/<int:pk>/details/", triaging.details, name="incident-details"),
+    path("projects/<slug:slug>/incidents/<int:pk>/merge/", triaging.merge, name="incident-merge"),
+    path("projects/<slug:slug>/incidents/<int:pk>/split/", triaging.split, name="incident-split"),
+    path("projects/<slug:slug>/incidents/<int:pk>/move/", triaging.move, name="incident-move"),
+    path("projects/<slug:slug>/incidents/<int:pk>/mute/", triaging.mute_series, name="incident-mute"),
+    path("projects/<slug:slug>/alerts/", alerts.alerts, name="alerts"),
+    path("projects/<slug:slug>/alerts/rules/new/", alerts.rule, name="alert-rule-new"),
+    path("projects/<slug:slug>/alerts/rules/new/try/", alerts.rule_trial, name="alert-rule-trial-new"),
+    path("projects/<slug:slug>/alerts/rules/new/save/", alerts.rule_store, name="alert-rule-store-new"),
+    path("projects/<slug:slug>/alerts/rules/<int:pk>/", alerts.rule, name="alert-rule"),
+    path("projects/<slug:slug>/alerts/rules/<int:pk>/try/", alerts.rule_trial, name="alert-rule-trial"),
+    path("projects/<slug:slug>/alerts/rules/<int:pk>/save/", alerts.rule_store, name="alert-rule-store"),
+    path("projects/<slug:slug>/alerts/rules/<int:pk>/switch/", alerts.rule_switch, name="alert-rule-switch"),
+    path(
+        "projects/<slug:slug>/alerts/channels/<int:pk>/test/", alerts.channel_trial, name="alert-channel-test"
+    ),
+    path(
+        "projects/<slug:slug>/alerts/channels/<int:pk>/switch/",
+        alerts.channel_toggle,
+        name="alert-channel-switch",
+    ),
+    path("projects/<slug:slug>/alerts/channels/<slug:kind>/", alerts.channel, name="alert-channel-new"),
+    path("projects/<slug:slug>/alerts/channels/<slug:kind>/<int:pk>/", alerts.channel, name="alert-channel"),
+    path("projects/<slug:slug>/alerts/sent/<int:pk>/again/", alerts.again, name="notification-again"),
+    path("projects/<slug:slug>/alerts/mutes/<int:pk>/end/", alerts.unmute, name="mute-end"),
+    path("mute/<str:token>/", mute.mute, name="mute"),
     path("series/<int:pk>/", series.series, name="series"),
     path("series/<int:pk>/data.json", series_data.series_data, name="series-data"),
     path("series/<int:pk>/builds/<int:build>/<slug:action>/", series_actions.series_act, name="series-act"),

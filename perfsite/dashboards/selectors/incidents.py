@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from urllib.parse import urlencode
 
-from django.db.models import Count, Prefetch, QuerySet
+from django.db.models import Count, Prefetch, Q, QuerySet
 
 from benchmarks.cases import Case
-from perfsite.alerts.models import Notification
+from perfsite.alerts.models import Notification, Telling
 from perfsite.dashboards.charts.pairs import PairsPlot, pairs_plot
 from perfsite.dashboards.formatting import change_text
+from perfsite.regressions.incident_states import OPEN_STATES
 from perfsite.regressions.models import Incident, Regression
 from perfsite.regressions.selectors import change_rank
+from perfsite.results.models import Series
 from perfsite.runs.cases import case_key
 from perfsite.runs.models import Build, Project
 
@@ -28,6 +31,70 @@ def incidents_list(*, projects: Sequence[Project]) -> QuerySet[Incident]:
         .annotate(regression_count=Count("regressions"))
         .order_by("-opened_at", "-id")
     )
+
+
+@dataclass(frozen=True)
+class IncidentFilter:
+    """What a list of incidents is narrowed to; an empty word asks for nothing."""
+
+    state: str = ""
+    kind: str = ""
+    tag: str = ""
+    assignee: str = ""
+    text: str = ""
+
+    @property
+    def query(self) -> str:
+        """The filter as a part of an address."""
+        return urlencode({name: value for name, value in vars(self).items() if value})
+
+
+def incidents_filtered(rows: QuerySet[Incident], wanted: IncidentFilter) -> QuerySet[Incident]:
+    """The rows that a filter leaves; `open` is every state that still stands."""
+    if wanted.state == "open":
+        rows = rows.filter(state__in=OPEN_STATES)
+    elif wanted.state:
+        rows = rows.filter(state=wanted.state)
+    if wanted.kind:
+        rows = rows.filter(kind=wanted.kind)
+    if wanted.tag:  # neither database finds a member of a JSON list in the same way: the quoted word does
+        rows = rows.filter(tags__icontains=f'"{wanted.tag.lower()}"')
+    if wanted.assignee:
+        author = Q(assignee="", kind=Incident.Kind.CODE, build__author_email__iexact=wanted.assignee)
+        rows = rows.filter(Q(assignee__iexact=wanted.assignee) | author)
+    if wanted.text:
+        word = wanted.text
+        rows = rows.filter(
+            Q(build__sha__istartswith=word)
+            | Q(build__subject__icontains=word)
+            | Q(note__icontains=word)
+            | Q(pk__in=Regression.objects.filter(series__model__icontains=word).values("incident_id"))
+        )
+    return rows
+
+
+def incidents_named(*, projects: Sequence[Project], ids: Collection[int]) -> list[Incident]:
+    """Those of these incidents that belong to these projects."""
+    return list(Incident.objects.filter(project__in=projects, pk__in=ids, merged_into=None).order_by("id"))
+
+
+def series_of(*, incident: Incident) -> list[Series]:
+    """The series of an incident's regressions and breaches."""
+    own = Q(regressions__incident=incident) | Q(standings__incident=incident)
+    return list(Series.objects.filter(own).distinct().order_by("model", "metric", "id"))
+
+
+def tellings_of(*, incident: Incident) -> list[Telling]:
+    """What was decided about telling of an incident and has not become a message."""
+    rows = incident.tellings.filter(notification=None).select_related("channel", "rule")
+    return list(rows.order_by("id"))
+
+
+def mergeable_with(*, incident: Incident, most: int = 50) -> list[Incident]:
+    """The other incidents of the project that it could be merged into, the newest first."""
+    rows = Incident.objects.filter(project=incident.project, merged_into=None).exclude(pk=incident.pk)
+    rows = rows.exclude(kind=Incident.Kind.SERVICE).select_related("build")
+    return list(rows.order_by("-opened_at", "-id")[:most])
 
 
 def regressions_of(*, incident: Incident) -> list[Regression]:

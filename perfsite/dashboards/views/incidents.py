@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -10,42 +9,54 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from perfsite.core.errors import PerfsiteError
+from perfsite.dashboards.forms.alerts import MuteForm, mute_initial
+from perfsite.dashboards.forms.triage import DetailsForm, TriageForm, details_initial
 from perfsite.dashboards.selectors.access import incident_get, project_get, projects_readable
 from perfsite.dashboards.selectors.attribution import attribution_shown
 from perfsite.dashboards.selectors.bisection import accusation_shown, bisection_shown
 from perfsite.dashboards.selectors.events import events_of
 from perfsite.dashboards.selectors.incidents import (
+    IncidentFilter,
     builds_between,
+    incidents_filtered,
     incidents_list,
+    mergeable_with,
     notifications_of,
     regressions_by_model,
     regressions_of,
+    tellings_of,
     verdict_evidence,
 )
 from perfsite.dashboards.selectors.layers import layers_shown
 from perfsite.dashboards.selectors.levels import bound_text, standings_breached
 from perfsite.dashboards.views.reading import page, page_of
+from perfsite.regressions.assigning import assignee_of
 from perfsite.regressions.causes.recheck import incident_recheck
-from perfsite.regressions.incident_states import PERSON_STATES
+from perfsite.regressions.incident_states import PERSON_STATES, STATES
 from perfsite.regressions.models import Incident, Regression
 from perfsite.regressions.selectors import Accusation, case_of
 from perfsite.regressions.triage import incident_triage
+from perfsite.runs.models import Project
 from perfsite.runs.reproduce import reproduce_lines
 
 
-class TriageForm(forms.Form):
-    """What a person decides about an incident."""
+def _filter(request: HttpRequest) -> IncidentFilter:
+    asked = {name: request.GET.get(name, "").strip()[:254] for name in IncidentFilter.__dataclass_fields__}
+    return IncidentFilter(**asked)
 
-    state = forms.ChoiceField(choices=[(state, f"{state}: {says}") for state, says in PERSON_STATES.items()])
-    note = forms.CharField(required=False, max_length=4000, widget=forms.Textarea(attrs={"rows": 4}))
+
+def _list(request: HttpRequest, projects: list[Project], **more: object) -> HttpResponse:
+    wanted = _filter(request)
+    rows = incidents_filtered(incidents_list(projects=projects), wanted)
+    context = {"page": page_of(request, rows), "wanted": wanted, "states": STATES, "choices": PERSON_STATES}
+    return render(request, "dashboards/incidents.html", context | {"kinds": Incident.Kind.values} | more)
 
 
 @require_safe
 @page
 def incidents(request: HttpRequest) -> HttpResponse:
     """The incidents of every project this reader may see."""
-    shown = page_of(request, incidents_list(projects=list(projects_readable(request=request))))
-    return render(request, "dashboards/incidents.html", {"page": shown})
+    return _list(request, list(projects_readable(request=request)))
 
 
 @require_safe
@@ -53,9 +64,7 @@ def incidents(request: HttpRequest) -> HttpResponse:
 def project_incidents(request: HttpRequest, slug: str) -> HttpResponse:
     """The incidents of one project."""
     project = project_get(request=request, slug=slug)
-    shown = page_of(request, incidents_list(projects=[project]))
-    context = {"project": project, "tab": "incidents", "page": shown}
-    return render(request, "dashboards/incidents.html", context)
+    return _list(request, [project], project=project, tab="incidents")
 
 
 @require_safe
@@ -84,7 +93,12 @@ def incident(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "notifications": notifications_of(incident=found),
         "events": events_of(incident=found),
         "reproduce": _reproduce(found, worst, accused) if worst else [],
-        "form": TriageForm(initial={"state": found.state, "note": found.note}),
+        "tellings": tellings_of(incident=found),
+        "assignee": assignee_of(incident=found),
+        "others": mergeable_with(incident=found),
+        "details_form": DetailsForm(initial=details_initial(found), auto_id="details-%s"),
+        "mute_form": MuteForm(initial=mute_initial(), auto_id="mute-%s"),
+        "form": TriageForm(initial={"state": found.state, "note": found.note}, auto_id="triage-%s"),
     }
     return render(request, "dashboards/incident.html", context)
 
@@ -128,6 +142,7 @@ def triage(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         incident=found,
         state=form.cleaned_data["state"],
         note=form.cleaned_data["note"],
+        reason=form.cleaned_data["reason"],
         actor=request.user.get_username(),
     )
     messages.info(request, "Stored.")

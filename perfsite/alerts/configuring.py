@@ -1,0 +1,148 @@
+"""What people set: channels, rules, mutes.  A secret that was stored is never given back."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from perfsite.alerts.channels import CHANNELS, DeliveryError
+from perfsite.alerts.channels.anywhere import plugin_judged
+from perfsite.alerts.channels.calling import address_judged
+from perfsite.alerts.channels.webhook import PREFIX
+from perfsite.alerts.models import Channel, Mute, Notification, Rule
+from perfsite.alerts.queueing import notification_queue
+from perfsite.core.errors import PerfsiteError
+from perfsite.regressions.assigning import owner_of
+from perfsite.regressions.events import event_append
+from perfsite.regressions.models import Incident
+from perfsite.runs.models import Project
+
+LONGEST_MUTE = timedelta(days=366)
+
+
+def channel_save(
+    *, project: Project, kind: str, name: str, values: Mapping[str, str], channel: Channel | None = None
+) -> str:
+    """Store a channel; the new secret of a webhook that got none is returned, once, else nothing.
+
+    An empty secret keeps the one that is stored.  Saving enables a channel that was disabled.
+
+    Raises:
+        PerfsiteError: the kind is unknown, a field is missing, an address is not called, the name is taken.
+    """
+    row = channel or Channel(project=project, kind=kind)
+    if kind not in CHANNELS or row.kind != kind:
+        raise PerfsiteError(f"unknown channel kind {kind!r}; known: {', '.join(CHANNELS)}")
+    if not name.strip():
+        raise PerfsiteError("a channel needs a name")
+    if Channel.objects.filter(project=project, name=name.strip()).exclude(pk=row.pk).exists():
+        raise PerfsiteError(f"there is a channel {name.strip()!r} already; choose another name")
+    made = _fields_store(row, values)
+    row.name, row.disabled_at, row.disabled_reason = name.strip()[:80], None, ""
+    row.save()
+    return made
+
+
+def _fields_store(row: Channel, values: Mapping[str, str]) -> str:
+    """Judge and keep the fields; returns the secret that was made, if any."""
+    made = ""
+    for field in CHANNELS[row.kind].fields:
+        value = values.get(field.name, "").strip()
+        kept = row.secrets if field.is_secret else row.settings
+        if field.is_secret and not value:
+            value = kept.get(field.name, "")
+        if not value and field.name == "secret":
+            value = made = PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+        if not value and field.is_required:
+            raise PerfsiteError(f"{field.title} is missing")
+        try:
+            if value and field.is_url:
+                address_judged(value)
+            if value and row.kind == "apprise":
+                plugin_judged(value)
+        except DeliveryError as error:
+            raise PerfsiteError(f"{field.title}: {error}") from error
+        kept[field.name] = value
+    return made
+
+
+def channel_switch(*, channel: Channel, is_enabled: bool) -> None:
+    """Use a channel, or not; using it again forgives what it was disabled for."""
+    Channel.objects.filter(pk=channel.pk).update(
+        is_enabled=is_enabled, disabled_at=None, disabled_reason="" if is_enabled else channel.disabled_reason
+    )
+
+
+def channel_test(*, channel: Channel, actor: str, recipient: str) -> Notification:
+    """Queue a message that says that the channel works; a mail goes to whoever asked, else to the owner."""
+    takes = CHANNELS[channel.kind].takes_recipient
+    return notification_queue(
+        channel=channel,
+        recipient=(recipient or owner_of(project=channel.project)) if takes else "",
+        occasion=Notification.Occasion.TEST,
+        about=timezone.now().isoformat(),
+        notice=f"The channel {channel.name} works\n{actor} asked for this test; no incident is behind it.",
+    )
+
+
+@transaction.atomic
+def rule_save(
+    *, project: Project, values: Mapping[str, Any], channels: Collection[Channel], rule: Rule | None = None
+) -> Rule:
+    """Store a rule; `values` are columns of `Rule`.
+
+    Raises:
+        PerfsiteError: the name is empty or taken, or a channel is of another project.
+    """
+    row = rule or Rule(project=project)
+    for name, value in values.items():
+        setattr(row, name, value)
+    if not row.name.strip():
+        raise PerfsiteError("a rule needs a name")
+    if Rule.objects.filter(project=project, name=row.name).exclude(pk=row.pk).exists():
+        raise PerfsiteError(f"there is a rule {row.name!r} already; choose another name")
+    if any(channel.project_id != project.pk for channel in channels):
+        raise PerfsiteError("a rule tells by channels of its own project")
+    row.save()
+    row.channels.set(channels)
+    return row
+
+
+@transaction.atomic
+def incident_mute(*, incident: Incident, until: datetime, reason: str, actor: str) -> int:
+    """Mute every series of an incident; returns how many.
+
+    Raises:
+        PerfsiteError: there is no reason, or the end is past or too far.
+    """
+    now = timezone.now()
+    if not reason.strip():
+        raise PerfsiteError("a mute needs a reason; it is shown where the series is")
+    if not now < until <= now + LONGEST_MUTE:
+        raise PerfsiteError(f"a mute ends within the next {LONGEST_MUTE.days} days")
+    series = set(incident.regressions.values_list("series_id", flat=True))
+    series |= set(incident.standings.values_list("series_id", flat=True))
+    Mute.objects.bulk_create(
+        Mute(
+            project_id=incident.project_id,
+            series_id=key,
+            until=until,
+            reason=reason.strip(),
+            actor=actor[:150],
+        )
+        for key in sorted(series)
+    )
+    sentence = f"Its {len(series)} series are muted until {until:%Y-%m-%d}: {reason.strip()}"
+    event_append(incident=incident, code="muted", actor=actor, sentence=sentence)
+    return len(series)
+
+
+def mute_end(*, mute: Mute) -> None:
+    """Let people hear of a series again from now on."""
+    Mute.objects.filter(pk=mute.pk, until__gt=timezone.now()).update(until=timezone.now())
