@@ -70,7 +70,23 @@ RULES: dict[str, Rule] = {
         ),
         _OPEN,
     ),
-    **dict.fromkeys(("incident-triage", "incident-recheck", "series-act"), _TRIAGE),
+    **dict.fromkeys(
+        (
+            "incident-triage", "incident-recheck", "series-act", "incident-details", "incident-merge",
+            "incident-split", "incident-move", "incident-mute", "incidents-triage",
+        ),
+        _TRIAGE,
+    ),
+    "mute": _OWN,
+    **dict.fromkeys(
+        (
+            "alerts", "alert-rule", "alert-rule-new", "alert-rule-trial", "alert-rule-trial-new",
+            "alert-rule-store", "alert-rule-store-new", "alert-rule-switch", "alert-channel",
+            "alert-channel-new", "alert-channel-test", "alert-channel-switch", "notification-again",
+            "mute-end",
+        ),
+        _KEEP,
+    ),
     **dict.fromkeys(
         (
             "build-measure", "range-measure", "pull-approve", "author-distrust", "rule-apply", "run-cancel",

@@ -37,7 +37,7 @@ def sink(settings):
 
 
 def send(kind: str, url: str, **secrets: str) -> None:
-    secrets = {"url": url, "secret": SECRET, **secrets}
+    secrets = {"secret_url": url, "secret": SECRET, **secrets}
     CHANNELS[kind].notify(
         Outgoing(MESSAGE, key="k1@site", project_id=1, settings={"url": url}, secrets=secrets)
     )
@@ -197,7 +197,7 @@ def test_a_channel_that_refuses_for_good_is_disabled_and_the_owner_hears_of_it(c
 
 
 def test_a_chat_whose_answer_was_lost_is_uncertain_and_not_asked_again(channel, sink):
-    Channel.objects.update(kind="slack", secrets={"url": sink.url})
+    Channel.objects.update(kind="slack", secrets={"secret_url": sink.url})
     sink.answer = lambda call: None
     assert incidents_tell() == incidents_tell() == 0
     row = row_of(channel)

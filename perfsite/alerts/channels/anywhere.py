@@ -19,7 +19,7 @@ def notify(outgoing: Outgoing) -> None:
     Raises:
         DeliveryError: it did not; unknown where the other side took as long as apprise waits.
     """
-    plugin = plugin_judged(outgoing.secrets["url"])
+    plugin = plugin_judged(outgoing.secrets["secret_url"])
     message = outgoing.message
     began = time.monotonic()
     if plugin.notify(body=message.text, title=message.subject, body_format=NotifyFormat.TEXT):
@@ -62,5 +62,5 @@ KIND = ChannelKind(
     title="Anything apprise knows",
     notify=notify,
     repeatable=False,
-    fields=(Field("url", "apprise URL", "discord://…, tgram://…, ntfys://…", is_secret=True),),
+    fields=(Field("secret_url", "apprise URL", "discord://…, tgram://…, ntfys://…", is_secret=True),),
 )

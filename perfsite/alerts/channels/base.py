@@ -44,7 +44,10 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Field:
-    """One thing that a channel has to be told; a secret is never shown again."""
+    """One thing that a channel has to be told; a secret is never shown again.
+
+    The name of a secret says that it is one (`secret`, `token`): the audit log hides such values.
+    """
 
     name: str
     title: str

@@ -15,7 +15,7 @@ _MOST_SECTIONS = 20
 
 def notify(outgoing: Outgoing) -> None:
     """Post one message; Slack does not tell a second one from a first."""
-    post(outgoing.secrets["url"], body=json.dumps(blocks_of(outgoing.message)).encode())
+    post(outgoing.secrets["secret_url"], body=json.dumps(blocks_of(outgoing.message)).encode())
 
 
 def blocks_of(message: Message) -> dict[str, Any]:
@@ -46,5 +46,7 @@ KIND = ChannelKind(
     title="Slack",
     notify=notify,
     repeatable=False,
-    fields=(Field("url", "Incoming webhook URL", "https://hooks.slack.com/…", is_secret=True, is_url=True),),
+    fields=(
+        Field("secret_url", "Incoming webhook URL", "https://hooks.slack.com/…", is_secret=True, is_url=True),
+    ),
 )

@@ -16,7 +16,7 @@ _MOST_SECTIONS = 20
 
 def notify(outgoing: Outgoing) -> None:
     """Post one card; Teams does not tell a second one from a first."""
-    post(outgoing.secrets["url"], body=json.dumps(card_of(outgoing.message)).encode())
+    post(outgoing.secrets["secret_url"], body=json.dumps(card_of(outgoing.message)).encode())
 
 
 def card_of(message: Message) -> dict[str, Any]:
@@ -53,5 +53,5 @@ KIND = ChannelKind(
     title="Microsoft Teams",
     notify=notify,
     repeatable=False,
-    fields=(Field("url", "Workflow webhook URL", is_secret=True, is_url=True),),
+    fields=(Field("secret_url", "Workflow webhook URL", is_secret=True, is_url=True),),
 )

@@ -12,6 +12,7 @@ from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
+from perfsite.access.roles import Role, role_in
 from perfsite.alerts.configuring import incident_mute
 from perfsite.core.errors import NotFoundError, PerfsiteError
 from perfsite.dashboards.forms.alerts import MuteForm
@@ -129,7 +130,9 @@ def bulk(request: HttpRequest) -> HttpResponse:
         messages.error(request, "Not stored: tick at least one incident and choose a state.")
     else:
         data = form.cleaned_data
-        rows = incidents_named(projects=list(projects_readable(request=request)), ids=data["incidents"])
+        readable = projects_readable(request=request)
+        own = [row for row in readable if role_in(request.user, row.pk) >= Role.TRIAGER]
+        rows = incidents_named(projects=own, ids=data["incidents"])
         actor = request.user.get_username()
         moved = incidents_triage(incidents=rows, state=data["state"], actor=actor, reason=data["reason"])
         messages.info(request, f"{len(moved)} of {len(rows)} incidents are {data['state']} now.")
