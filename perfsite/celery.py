@@ -48,10 +48,14 @@ app.conf.update(
             ("pulls.plan", settings.SWEEP_SECONDS),
             ("pulls.tell", settings.SWEEP_SECONDS),
             ("regressions.grade", settings.GRADE_SECONDS),
+            ("keeping.retain", settings.KEEP_SECONDS),
+            ("keeping.scrub", settings.KEEP_SECONDS),
         )
     },
 )
-app.autodiscover_tasks(["perfsite.runs", "perfsite.regressions", "perfsite.alerts", "perfsite.pulls"])
+app.autodiscover_tasks(
+    ["perfsite.runs", "perfsite.regressions", "perfsite.alerts", "perfsite.pulls", "perfsite.keeping"]
+)
 
 
 @worker_ready.connect

@@ -18,6 +18,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from perfsite.alerts.models import Notification
+from perfsite.keeping.models import Check
 from perfsite.results.models import Report
 from perfsite.runs.models import Attempt, Build, Job, SiteStart, Worker
 from perfsite.webhooks.models import RefusalCount
@@ -51,6 +52,7 @@ class _Database(Collector):
         """Every gauge."""
         yield from _queue()
         yield from _recent()
+        yield from _kept_files()
         yield from _devices()
         yield from _times()
 
@@ -91,6 +93,12 @@ def _recent() -> Iterator[GaugeMetricFamily]:
     yield _gauge(
         "webhooks_refused_today", "deliveries refused since midnight", ("project", "reason"), refused
     )
+
+
+def _kept_files() -> Iterator[GaugeMetricFamily]:
+    broken = Check.objects.exclude(problem="").count()
+    told = "stored files whose digest was wrong at the last look"
+    yield _gauge("artifacts_broken", told, (), [(broken,)])
 
 
 def _newest(model: type[Model]) -> QuerySet[Any]:

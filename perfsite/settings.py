@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "perfsite.regressions",
     "perfsite.alerts",
     "perfsite.pulls",
+    "perfsite.keeping",
     "perfsite.dashboards",
     "perfsite.embedded",
     "perfsite.demo",
@@ -198,6 +199,7 @@ FETCH_MAX_BYTES = environ.env_int("PERFSITE_FETCH_MAX_BYTES", default=4 * 2**30)
 HEARTBEAT_SECONDS = environ.env_int("PERFSITE_HEARTBEAT_SECONDS", default=5)
 LEASE_SECONDS = environ.env_int("PERFSITE_LEASE_SECONDS", default=60)
 SWEEP_SECONDS = environ.env_int("PERFSITE_SWEEP_SECONDS", default=10)
+KEEP_SECONDS = 6 * 3600  # between two passes of retention and of scrubbing
 GRADE_SECONDS = 600  # between two looks at whether tonight's self-tests are ordered
 MAX_ATTEMPTS = 3
 
