@@ -18,6 +18,7 @@ from perfsite.regressions.detection.wobble import LONGEST
 
 PLACE = 2  # builds a change may be misplaced by and still be useful
 WHITE: Values = 1.0 / np.arange(1, LONGEST + 1)  # variances of means of independent points
+_COUNTS: Values = np.arange(LONGEST + 1, dtype=np.float64)
 LOCAL = 20  # points on each side of the change whose own spread counts
 TRUST = 3.0  # points the history's spread is worth against the local one
 
@@ -49,20 +50,40 @@ def contrast_best(
     `variances` is that of the mean of 1, 2, ... points; the old level is read from as many points as
     make it known best.  None with fewer than `earliest` + 1 points.
     """
+    first = max(len(clipped) - reach, earliest)
+    return None if first >= len(clipped) else _placed(_ratios(clipped, variances, first), freedom, first)
+
+
+def contrast_start(clipped: Values, single: float, *, reach: int, earliest: int) -> tuple[int, float]:
+    """Where the best split of `contrast_best` is in white noise of that variance, and its ratio's size.
+
+    The ratio is that of the step to its standard error; the normal score is smaller.  A ratio of 0 with fewer
+    than `earliest` + 1 points.
+    """
+    first = max(len(clipped) - reach, earliest)
+    if first >= len(clipped):
+        return first, 0.0
+    ratios = np.abs(_ratios(clipped, WHITE, first))
+    best = int(ratios.argmax())
+    return first + best, float(ratios[best]) / math.sqrt(single)
+
+
+def _ratios(clipped: Values, variances: Values, first: int) -> Values:
+    """Steps over their standard errors, for each start from `first` on."""
     count = len(clipped)
-    first = max(count - reach, earliest)
-    if first >= count:
-        return None
     sums = clipped.cumsum()
-    starts = np.arange(first, count)
-    newer = count - starts
-    longest = int(variances.argmin()) + 1
-    older = np.minimum(starts, longest)
-    left = starts - older
-    before = sums[starts - 1] - np.where(left > 0, sums[left - 1], 0.0)
-    step = (sums[-1] - sums[starts - 1]) / newer - before / older
-    ratios = step / np.sqrt(variances[newer - 1] + variances[older - 1])
-    return _placed(ratios, freedom, first)
+    old = sums[first - 1 : count - 1]
+    newer = _COUNTS[count - first : 0 : -1]
+    step = (sums[-1] - old) / newer
+    longest = int(variances.argmin()) + 1 if variances is not WHITE else LONGEST
+    new_variances = variances[count - first - 1 :: -1]
+    if count - 1 <= longest:
+        older = _COUNTS[first:count]
+        return (step - old / older) / np.sqrt(new_variances + variances[first - 1 : count - 1])
+    older_points = np.minimum(np.arange(first, count), longest)
+    left = np.arange(first, count) - older_points
+    before = old - np.where(left > 0, sums[left - 1], 0.0)
+    return (step - before / older_points) / np.sqrt(new_variances + variances[older_points - 1])
 
 
 def contrast_at(clipped: Values, start: int, variances: Values, freedom: float) -> float:

@@ -17,14 +17,16 @@ from perfsite.regressions.detection.contrast import (
     Contrast,
     contrast_at,
     contrast_best,
+    contrast_start,
     local_excess,
 )
 from perfsite.regressions.detection.noise import Values
+from perfsite.regressions.detection.student import normal_score
 from perfsite.regressions.detection.wobble import CLIPS, LONGEST, mean_variance, wobble_curve
 
 FREEDOM = 8.0  # degrees of freedom a scale has before any history, from the prior
 WANDER = 0.04  # variance of a level that strays unseen, in that of a point: a prior, added to every mean's
-TURNS = 2  # a split is placed, what is left without it measured, and both once more
+TURNS = 2  # times a split is placed; the last time against what is left without it
 
 
 def split_best(residuals: Values, points: int, *, least: float, reach: int, earliest: int) -> Contrast | None:
@@ -44,6 +46,12 @@ def levels(level: Values, start: int) -> tuple[float, float]:
     return float(old[len(old) // 2]), float(new[len(new) // 2])
 
 
+def _roomy(level: Values, before: float, after: float) -> Values:
+    """The level about the middle of a step, clipped with room for the step itself."""
+    room = abs(after - before) / 2.0 + CLIPS[1]
+    return np.minimum(np.maximum(level - (before + after) / 2.0, -room), room)
+
+
 def _clipped_best(
     residuals: Values, points: int, clip: float, least: float, **bounds: int
 ) -> Contrast | None:
@@ -51,14 +59,13 @@ def _clipped_best(
     squares = np.square(clipped[1:] - clipped[:-1])
     # without the largest, which may be the step
     single = max(float(squares.sum() - squares.max()) / (2.0 * (len(squares) - 1)), 0.25)
-    freedom = FREEDOM + len(clipped)
-    level = clipped[len(clipped) - points :]
-    split = contrast_best(level, single * WHITE, freedom=freedom, **bounds)
-    if split is None or abs(split.score) < least:
+    start, ratio = contrast_start(clipped[len(clipped) - points :], single, **bounds)
+    if normal_score(ratio, FREEDOM + len(clipped)) < least:
         return None
-    for _ in range(TURNS):
-        split = _judged(residuals, points, split.start, clip, **bounds)
-    return split
+    level = residuals[len(residuals) - points :]
+    for _ in range(TURNS - 1):
+        start, _ = contrast_start(_roomy(level, *levels(level, start)), 1.0, **bounds)
+    return _judged(residuals, points, start, clip, **bounds)
 
 
 def _judged(residuals: Values, points: int, start: int, clip: float, **bounds: int) -> Contrast:
@@ -66,14 +73,13 @@ def _judged(residuals: Values, points: int, start: int, clip: float, **bounds: i
     level = residuals[len(residuals) - points :]
     before, after = levels(level, start)
     left = residuals.copy()
-    left[len(left) - points :] -= np.where(np.arange(points) < start, before, after)
+    left[len(left) - points : len(left) - points + start] -= before
+    left[len(left) - points + start :] -= after
     left = np.minimum(np.maximum(left, -clip), clip)
     curve = wobble_curve(left)
     variances = mean_variance(curve)
     freedom = FREEDOM + len(left)
-    room = abs(after - before) / 2.0 + CLIPS[1]
-    roomy = np.minimum(np.maximum(level - (before + after) / 2.0, -room), room)
-    placed = contrast_best(roomy, WHITE, freedom=freedom, **bounds)
+    placed = contrast_best(_roomy(level, before, after), WHITE, freedom=freedom, **bounds)
     if placed is None:
         raise ValueError(f"a level of {points} points has no split within {bounds}")
     age = points - placed.start
