@@ -15,7 +15,13 @@ import numpy as np
 
 from perfsite.regressions.detection import OnlineScreen, changes_find, changes_told
 from perfsite.regressions.replay.score import Tally, changes_score
-from tests.regressions import detection_kiln, detection_loom, detection_mill, detection_quarry
+from tests.regressions import (
+    detection_ferry,
+    detection_kiln,
+    detection_loom,
+    detection_mill,
+    detection_quarry,
+)
 from tests.regressions.detection_pairs import online_with_pairs
 
 GENERATORS = {
@@ -23,8 +29,9 @@ GENERATORS = {
     "quarry": detection_quarry,
     "kiln": detection_kiln,
     "mill": detection_mill,
+    "ferry": detection_ferry,
 }
-FIRST_REPORTING = {"loom": 100_001, "quarry": 200_001, "kiln": 300_001, "mill": 400_001}
+FIRST_REPORTING = {"loom": 100_001, "quarry": 200_001, "kiln": 300_001, "mill": 400_001, "ferry": 500_001}
 PROCESSES = int(os.environ.get("PROCESSES", "2"))
 PERSONAS = ("full pass", "strict", "with runs")
 

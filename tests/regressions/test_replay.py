@@ -151,6 +151,15 @@ def test_a_reader_that_leaves_ends_the_command_quietly(command):
     assert (process.wait(timeout=60), "Traceback" in err) == (1, False)
 
 
+def test_no_standard_input_at_all_is_said(command):
+    start = [sys.executable, "-c", "import os, sys; os.close(0); os.execv(sys.argv[1], sys.argv[1:])"]
+    process = subprocess.run(
+        [*start, sys.executable, str(ROOT / "manage.py"), "replay"], capture_output=True, text=True, check=False
+    )
+    assert (process.returncode, "Traceback" in process.stderr) == (1, False)
+    assert "no standard input" in process.stderr
+
+
 def test_the_pure_part_imports_no_site():
     code = (
         "import sys, perfsite.regressions.replay; assert not {'django', 'celery', 'torch'} & set(sys.modules)"

@@ -37,19 +37,23 @@ class Spending:
     Its odds are logarithmic, and at a score of zero minus `rarity`; pairs begin at `ask` for a step of
     two noises, later for a smaller one, and end at `leave`.  At most `most` pairs for one suspicion,
     `at_once` before the next build; `locating` more for the place while less than `sure` of it lies
-    within two builds, but not before the new level has `patience` builds.
+    within two builds, but not before the new level has `patience` builds.  A series that has taken more than
+    `credit` runs and `rate` per build must show more before it is asked about: by one for each `dearer` runs.
     """
 
-    alpha: float = 0.005
+    alpha: float = 0.003
     least: float = 2.3
     rarity: float = 4.6
-    ask: float = -0.5
+    ask: float = -1.0
     leave: float = -3.0
     most: int = 30
     at_once: int = 12
     locating: int = 6
     sure: float = 0.85
     patience: int = 4
+    credit: float = 24.0
+    rate: float = 0.18
+    dearer: float = 8.0
 
 
 @dataclass(frozen=True)
@@ -122,13 +126,14 @@ class PairScreen(OnlineScreen):
         rule, asked = self.spending, 0
         odds = view.split.score**2 / 2.0 - rule.rarity
         worth = 2.0 * math.log(min(abs(question.step) / question.noise, _WORTH) / 2.0)
+        debt = max(0.0, self.runs - rule.credit - rule.rate * self.count) / rule.dearer
         while True:
             answer = pairs_weigh(question, self.pairs)
             across = self._across(answer.best)
             changed = answer.evidence >= -math.log(rule.alpha) and self._is_large(across)
             now = odds + answer.evidence
             left = min(rule.most - len(across), rule.at_once - asked)
-            over = now < rule.leave if asked else now + worth < rule.ask
+            over = now < rule.leave if asked else now + worth < rule.ask + debt
             self._find("changed" if changed else "same" if now < rule.leave else "unknown", answer, across)
             if changed:
                 return answer

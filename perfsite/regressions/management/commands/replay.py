@@ -69,6 +69,8 @@ class Command(BaseCommand):
             or chosen.pairs < 2
         ):
             raise CommandError("--relevant and --grain are zero or more, --pairs at least 2")
+        if sys.stdin is None:
+            raise CommandError("there is no standard input; pipe the series in")
         try:
             good = replay(sys.stdin.buffer, self.row_write, self.stderr.write, chosen)
         except BrokenPipeError:
