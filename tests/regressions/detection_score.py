@@ -105,10 +105,8 @@ def times_print() -> None:
             screen.take(value)
         done = length + 500
         spent = [append_ms(screen, value) for value in values[length:done]]
-        p50, p99, most = np.quantile(spent, (0.5, 0.99, 1.0))
         size = len(json.dumps(screen.state()))
-        times = f"p50 {p50:.3f} ms, p99 {p99:.3f}, max {most:.3f}"
-        print(f"append at {length:7,} points: {times}; state {size} bytes")
+        print(f"append at {length:7,} points: {spread(spent)}; state {size} bytes")
     spent = [
         append_ms(screen, value)
         for name, generator in GENERATORS.items()
@@ -116,12 +114,17 @@ def times_print() -> None:
         for screen in [OnlineScreen()]
         for value in generator.series_generate(seed).values.tolist()
     ]
-    p50, p99, most = np.quantile(spent, (0.5, 0.99, 1.0))
-    print(f"append, all kinds, {len(spent):,} points: p50 {p50:.3f} ms, p99 {p99:.3f}, max {most:.3f}")
+    print(f"append, all kinds, {len(spent):,} points: {spread(spent)}")
     start = time.process_time()
     found = changes_find(np.where(np.arange(10_000) // 500 % 2, 1.05, 1.0) * values[:10_000])
     seconds = time.process_time() - start
     print(f"full pass over 10,000 points: {seconds:.2f} s, {len(found)} of 19 changes told")
+
+
+def spread(spent: list[float]) -> str:
+    """Times as words."""
+    p99, most = np.quantile(spent, (0.99, 1.0))
+    return f"mean {np.mean(spent):.3f} ms, p99 {p99:.3f}, max {most:.3f}"
 
 
 def append_ms(screen: OnlineScreen, value: float) -> float:
@@ -138,12 +141,15 @@ def main() -> None:
     options.add_argument(
         "--tuning", action="store_true", help="the seeds from 1, which the rule was chosen on"
     )
+    options.add_argument("--times", action="store_true", help="only how long it takes")
     chosen = options.parse_args()
+    if chosen.times:
+        return times_print()
     for name, first in FIRST_REPORTING.items():
         start = 1 if chosen.tuning else first
         table_print(name, range(start, start + chosen.seeds))
     print("\n" + BASELINES)
-    times_print()
+    return times_print()
 
 
 if __name__ == "__main__":

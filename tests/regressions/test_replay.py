@@ -153,9 +153,8 @@ def test_a_reader_that_leaves_ends_the_command_quietly(command):
 
 def test_no_standard_input_at_all_is_said(command):
     start = [sys.executable, "-c", "import os, sys; os.close(0); os.execv(sys.argv[1], sys.argv[1:])"]
-    process = subprocess.run(
-        [*start, sys.executable, str(ROOT / "manage.py"), "replay"], capture_output=True, text=True, check=False
-    )
+    replay = [sys.executable, str(ROOT / "manage.py"), "replay"]
+    process = subprocess.run([*start, *replay], capture_output=True, text=True, check=False)
     assert (process.returncode, "Traceback" in process.stderr) == (1, False)
     assert "no standard input" in process.stderr
 
