@@ -45,6 +45,7 @@ app.conf.update(
             ("runs.sweep", settings.SWEEP_SECONDS),
             ("regressions.screen", settings.SWEEP_SECONDS),
             ("alerts.tell", settings.SWEEP_SECONDS),
+            ("runs.schedules", settings.SWEEP_SECONDS),
             ("pulls.plan", settings.SWEEP_SECONDS),
             ("pulls.tell", settings.SWEEP_SECONDS),
             ("regressions.grade", settings.GRADE_SECONDS),

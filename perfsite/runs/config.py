@@ -114,18 +114,19 @@ class Config:
             return True, ""
         if not changed:
             return False, "the commit changes no file"
+        if all(table.when == "schedule" for table in self.document.models.values()):
+            return False, f"every model in {FILE} is measured by schedules only"
         if all(glob_any(self._ignore, path) for path in changed):
             return False, f"the commit changes only {_listed(changed)}, which `ignore` in {FILE} leaves out"
         return False, f"the commit changes only {_listed(changed)}, which is under no `paths` in {FILE}"
 
     def models_triggered(self, changed: Sequence[str]) -> tuple[str, ...]:
         """The models that a change of these paths concerns; `perfsite.toml` itself concerns all."""
+        pushed = [name for name in self.models if self.document.models[name].when == "push"]
         if FILE in changed:
-            return self.models
+            return tuple(pushed)
         counted = [path for path in changed if not glob_any(self._ignore, path)]
-        return tuple(
-            name for name, globs in self._paths.items() if any(glob_any(globs, path) for path in counted)
-        )
+        return tuple(name for name in pushed if any(glob_any(self._paths[name], path) for path in counted))
 
     def groups(self, models: Collection[str] | None = None) -> list[CaseGroup]:
         """What to measure: a group per model and precision, and one per soak.

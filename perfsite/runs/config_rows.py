@@ -142,6 +142,7 @@ class ModelTable(Table):
     duration: Seconds | None = None
     options: SuiteOptions = {}
     paths: Filled[Pattern] | None = None
+    when: Literal["push", "schedule"] = "push"
     evaluate: Annotated[str, AfterValidator(_entry)] | None = None
     evaluate_lower: Filled[Annotated[str, AfterValidator(_evaluated)]] = ()
 

@@ -31,6 +31,7 @@ _CREDENTIALS = re.compile(r"^[a-z+]+://[^/@]*:[^/@]+@")
 PRIORITY_COMPARE = 30
 PRIORITY_HEAD = 20
 PRIORITY_BEHIND = 10
+PRIORITY_SCHEDULE = 5  # by the clock: nobody waits, and it never ages
 PRIORITY_SOAK = 0  # hours: behind everything, and it never ages
 PAIRS_MOST = 20
 # the reason is the mark too: such a build is planned when a push tells of it

@@ -12,7 +12,7 @@ from perfsite.core.publish import wake
 from perfsite.runs.lease import attempt_lose
 from perfsite.runs.models import Attempt, Job, SiteStart, Worker
 from perfsite.runs.selectors import device_classes_waiting
-from perfsite.runs.services import PRIORITY_HEAD
+from perfsite.runs.services import PRIORITY_BEHIND, PRIORITY_HEAD
 from workers.messages import WAKE_TASK, queue_name
 
 log = logging.getLogger(__name__)
@@ -64,11 +64,11 @@ def priorities_age() -> int:
     """Let commits behind a head go with the heads once they waited long; returns how many.
 
     Heads that keep coming would starve them, and the screen waits for the commits in between.  For
-    soaks nobody waits.
+    soaks and schedules nobody waits.
     """
     since = timezone.now() - _AGED
     behind = Job.objects.filter(
-        state="queued", created_at__lt=since, priority__lt=PRIORITY_HEAD, priority__gte=0
+        state="queued", created_at__lt=since, priority__lt=PRIORITY_HEAD, priority__gte=PRIORITY_BEHIND
     )
     return behind.exclude(kind=Job.Kind.SOAK).update(priority=PRIORITY_HEAD)
 
