@@ -65,7 +65,8 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(
         (
             "home", "live", "search", "project", "trends", "builds", "build", "project-incidents",
-            "incident", "pulls", "pull", "schedules", "grading", "incidents", "series", "series-data", "run", "run-live",
+            "incident", "pulls", "pull", "schedules", "grading", "incidents", "series", "series-data", "run",
+            "run-live",
             "artifact", "compare", "grid", "hardware", "moved",
         ),
         _OPEN,
@@ -89,7 +90,8 @@ RULES: dict[str, Rule] = {
     ),
     **dict.fromkeys(
         (
-            "build-measure", "range-measure", "pull-approve", "author-distrust", "schedule-add", "schedule-act", "rule-apply", "run-cancel",
+            "build-measure", "range-measure", "pull-approve", "author-distrust", "schedule-add",
+            "schedule-act", "rule-apply", "run-cancel",
             "run-again", "job-cancel", "job-again", "series-order",
         ),
         _MAINTAIN,
