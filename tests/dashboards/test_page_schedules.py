@@ -27,9 +27,8 @@ def test_schedule_is_added_begun_paused_and_removed(world, person):
     assert "Mon, Tue at 02:00, Europe/Berlin" in html
     act = reverse("schedule-act", args=["zoo", schedule.pk])
     person.post(act, {"action": "begin"})
-    ScheduleTurn.objects.update(
-        reason="the 90 device minutes of the day are spent", build=world.builds[-1], wanted=3
-    )
+    reason = "the 90 device minutes of the day are spent"
+    ScheduleTurn.objects.update(reason=reason, build=world.builds[-1], wanted=3)
     html = person.get(page).content.decode()
     assert "under way" in html
     assert "0 of 3" in html

@@ -27,9 +27,7 @@ class ScheduleForm(forms.Form):
 
     name = forms.CharField(max_length=60, help_text="for example nightly")
     what = forms.ChoiceField(choices=[(word.value, f"{word.value}: {word.label}") for word in Schedule.What])
-    days = forms.CharField(
-        initial="daily", max_length=60, help_text="daily, or some of mon,tue,wed,thu,fri,sat,sun"
-    )
+    days = forms.CharField(initial="daily", max_length=60, help_text="daily, or some of mon,tue,...")
     at = forms.TimeField(initial="02:00", help_text="local time")
     time_zone = forms.CharField(initial="UTC", max_length=60, help_text="for example Europe/Berlin")
     minutes_per_day = forms.FloatField(initial=120, label="Device minutes a day")
@@ -59,7 +57,7 @@ def add(request: HttpRequest, slug: str) -> HttpResponse:
     project = project_get(request=request, slug=slug)
     form = ScheduleForm(request.POST)
     if not form.is_valid():
-        wrong = "; ".join(f"{name}: {' '.join(told)}" for name, told in form.errors.items())
+        wrong = "; ".join(f"{name}: {' '.join(map(str, told))}" for name, told in form.errors.items())
         messages.error(request, f"Not added: {wrong}")
         return redirect("schedules", slug)
     values = form.cleaned_data
