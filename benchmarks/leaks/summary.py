@@ -18,11 +18,13 @@ DRIFT_PARTS = 16
 @dataclass(frozen=True)
 class Judged:
     """A counter with its verdict; `found_s` is when in the first segment a leak was plain, None when
-    only all segments together tell; `first` is its value when the last segment began to count."""
+    only all segments together tell; `first` is its value when the last segment began to count, `grown`
+    what all segments grew by from their first reading to their last, warm-up and noise with it."""
 
     counter: Counter
     verdict: Verdict
     first: int
+    grown: int
     found_s: float | None = None
 
 
@@ -78,7 +80,8 @@ def _judge_all(course: Course) -> tuple[Judged, ...]:
         series = course.series(row.name)
         verdict = segments_judge(series, grain=row.grain, counters=len(present))
         found = found_after(series[0], grain=row.grain, counters=len(present)) if verdict.is_leak else None
-        judged.append(Judged(row, verdict, int(series[-1].values[0]), found))
+        grown = sum(int(one.values[-1] - one.values[0]) for one in series)
+        judged.append(Judged(row, verdict, int(series[-1].values[0]), grown, found))
     return tuple(judged)
 
 

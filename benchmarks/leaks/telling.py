@@ -40,7 +40,7 @@ def soak_tell(findings: Findings, summary: Summary, course: Course) -> None:
         findings.add("time_to_out_of_memory", min(times, key=lambda time: time.value))
     for one, end in zip(summary.leaks, ends, strict=True):
         _leak_remark(findings, summary, one, end)
-    _growth_remarks(findings, summary)
+    _growth_remarks(findings, summary, died=_last_end(course).ended == "died")
     _drift_remark(findings, summary)
     _end_remarks(findings, summary, course)
 
@@ -91,7 +91,7 @@ def _remedy(one: Judged, summary: Summary) -> str:
     return "native code keeps what it allocates: look at the library that runs the model, and its version"
 
 
-def _growth_remarks(findings: Findings, summary: Summary) -> None:
+def _growth_remarks(findings: Findings, summary: Summary, *, died: bool) -> None:
     words = {
         "settling": "less and less: caches that fill",
         "stepped": "in a few steps that do not go on: an arena",
@@ -104,14 +104,28 @@ def _growth_remarks(findings: Findings, summary: Summary) -> None:
                 "that is no leak, but soak longer where it matters",
             )
     if not summary.is_judged:
-        fewest = FEWEST_PARTS * PER_PART / (1 - WARM_UP)
-        findings.remark(
-            "soak-short",
-            f"no verdict on leaks: the soak counted {summary.iterations} iterations in "
-            f"{span(summary.seconds)}, and a verdict needs {fewest:.0f} readings of a block of iterations "
-            "each; soak longer",
-            unstable=True,
-        )
+        _short_remark(findings, summary, died=died)
+
+
+def _short_remark(findings: Findings, summary: Summary, *, died: bool) -> None:
+    """No verdict; of a model that ended by itself, what it grew by until then is told all the same."""
+    fewest = FEWEST_PARTS * PER_PART / (1 - WARM_UP)
+    grown = [one for one in summary.judged if one.grown > one.counter.grain] if died else []
+    told = ", ".join(
+        f"{one.counter.words} grew by {_amount(one, one.grown)}, "
+        f"{_amount(one, one.grown / summary.iterations)} per iteration"
+        for one in grown
+    )
+    remedy = (
+        "a smaller batch, or a higher limit, lets it live longer" if died else "soak longer"
+    )
+    findings.remark(
+        "soak-short",
+        f"no verdict on leaks: the soak counted {summary.iterations} iterations in "
+        f"{span(summary.seconds)}, and a verdict needs {fewest:.0f} readings of a block of iterations "
+        f"each; {f'until then {told}; ' if told else ''}{remedy}",
+        unstable=True,
+    )
 
 
 def _drift_remark(findings: Findings, summary: Summary) -> None:
@@ -130,7 +144,7 @@ def _drift_remark(findings: Findings, summary: Summary) -> None:
 
 def _end_remarks(findings: Findings, summary: Summary, course: Course) -> None:
     ends, wanted = course.ends(), findings.case.duration_s
-    last = ends.get(course.paths[-1].name, SegmentEnd("cut"))
+    last = _last_end(course)
     ran = f"after {span(summary.seconds)} of {span(wanted)} and {summary.iterations} iterations"
     if last.ended == "died":
         findings.remark(
@@ -147,6 +161,10 @@ def _end_remarks(findings: Findings, summary: Summary, course: Course) -> None:
     words = {row.name: row.words for row in COUNTERS}
     for name, why in sorted({pair for end in ends.values() for pair in end.missing}):
         findings.remark("counter-missing", f"{words[name]}: {why}")
+
+
+def _last_end(course: Course) -> SegmentEnd:
+    return course.ends().get(course.paths[-1].name, SegmentEnd("cut"))
 
 
 def _bounds(one: Judged, slope: Slope) -> str:

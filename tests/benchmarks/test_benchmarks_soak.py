@@ -156,6 +156,17 @@ def test_what_ends_a_model_after_a_while_is_reported_with_what_was_seen(tmp_path
     assert why in sentence
 
 
+def test_a_model_that_dies_before_a_verdict_tells_what_it_grew_by(tmp_path):
+    report = leaky(tmp_path, "killed_soon", duration_s=60)
+    assert "leaks" not in metrics(report)
+    assert "exit code -9" in remarks(report)["soak-died"]
+    sentence = remarks(report)["soak-short"]
+    assert "memory that C's allocator gave out grew by" in sentence
+    assert "soak longer" not in sentence
+    grown = metrics(report)["soak_iterations"] - 1  # from the first reading to the last
+    assert f"{grown:.2f} MiB" in sentence, sentence
+
+
 def test_a_stop_in_the_middle_of_a_segment_ends_with_a_report(tmp_path):
     def stop():
         while not (streams := list((tmp_path / "work").glob("soak-*/segment-*.bin"))):

@@ -22,6 +22,7 @@ from workers.station import Station
 
 SOAK = """
 import ctypes
+import time
 import torch
 from torch import nn
 
@@ -43,7 +44,11 @@ def leaky():
     return Net(lambda: libc.malloc(ctypes.c_size_t(1024))), (torch.zeros(1, 16),)
 
 def hungry():
-    return Net(lambda: KEPT.append(bytes(b"x" * 100_000))), (torch.zeros(1, 16),)
+    # so slow that on any machine a reading follows each iteration, and a hundred fit into the limit
+    def leak():
+        KEPT.append(bytearray(b"x" * 8_000_000))
+        time.sleep(0.02)
+    return Net(leak), (torch.zeros(1, 16),)
 
 def broken():
     raise RuntimeError("no such layer: conv_17")
