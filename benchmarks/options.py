@@ -23,6 +23,7 @@ class Option:
     """One row.  `suites` and `runners` say whom it concerns; a number lies in `low` to `high`.
 
     `default` is what holds where nobody says; None where that is no single value of the option.
+    `loads` marks one that says how the model is run although only some suites heed it.
     """
 
     kind: type[bool] | type[int] | type[float] | type[str]
@@ -33,14 +34,32 @@ class Option:
     high: float = 1e6
     choices: tuple[str, ...] = ()
     default: OptionValue | None = None
+    loads: bool = False
 
 
+_CAPTURING_SUITES = (
+    "latency",
+    "throughput",
+    "server",
+    "concurrency",
+    "mixed",
+    "memory",
+    "energy",
+    "generation",
+    "sweep",
+    "scaling",
+)
 _ENGINE_RUNNERS = ("tensorrt", "tensorrt_rtx")
 _GPU_RUNNERS = ("torch", "torch_compile", "onnxruntime", "onnxruntime_tensorrt", "tensorrt", "tensorrt_rtx")
 
 OPTIONS: dict[str, Option] = {
     "graph": Option(
-        bool, "capture a CUDA graph where the runner can; default true", runners=_GPU_RUNNERS, default=True
+        bool,
+        "capture a CUDA graph where the runner can; default true",
+        _CAPTURING_SUITES,
+        _GPU_RUNNERS,
+        default=True,
+        loads=True,
     ),
     "compile_mode": Option(
         str,
@@ -92,7 +111,13 @@ OPTIONS: dict[str, Option] = {
     "tokens_in": Option(int, "tokens of the prompt", ("generation",), high=2**20),
     "tokens_out": Option(int, "tokens to generate", ("generation",), high=2**20),
     "cache": Option(bool, "keep keys and values of earlier tokens; default both", ("generation",)),
-    "segment_s": Option(float, "seconds that one process of a soak lives", ("soak",), low=1, high=43200),
+    "segment_s": Option(
+        float,
+        "seconds that one process of a soak lives; at least a 2,000th of the soak",
+        ("soak",),
+        low=1,
+        high=43200,
+    ),
 }
 
 
@@ -198,4 +223,10 @@ def option_concerns(name: str, *, suite: str, runner: str) -> bool:
 
 def of_runner(pairs: Pairs) -> Pairs:
     """Those that say how the model is run: cases that agree in them can share a loaded runner."""
-    return tuple(pair for pair in pairs if pair[0].startswith(PROVIDER_PREFIX) or not OPTIONS[pair[0]].suites)
+    return tuple(
+        pair for pair in pairs if pair[0].startswith(PROVIDER_PREFIX) or _is_loaded(OPTIONS[pair[0]])
+    )
+
+
+def _is_loaded(row: Option) -> bool:
+    return row.loads or not row.suites

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.cli.asking import Asked, jobs_asked
 from benchmarks.cli.console import console_make
+from benchmarks.cli.interrupts import Interrupts, interrupts_kept
 from benchmarks.cli.tables import report_print, unmeasured_print
 from benchmarks.device import device_choose
 from benchmarks.errors import BenchmarkError
@@ -23,6 +25,8 @@ from benchmarks.isolation import isolated
 from benchmarks.progress import OnProgress
 from benchmarks.report import Report
 from benchmarks.session import measure
+
+INTERRUPT_LOOK_S = 0.1
 
 
 def run_command(options: argparse.Namespace) -> int:
@@ -55,24 +59,38 @@ def _measure_several(
 
     Raises:
         BenchmarkError: every one failed; the first one's error.
+        KeyboardInterrupt: Ctrl-C came before anything was to be reported.
     """
     several = len({job.model for job in jobs}) > 1
     reports, errors = [], []
-    for job in jobs:
-        sys.stderr.write(f"{job.model} {job.precision}\n")
-        try:
-            reports.append(_measure_apart(job, options, folder / job.model if several else folder))
-        except BenchmarkError as error:
-            sys.stderr.write(f"failed: {job.model} {job.precision}: {error}\n")
-            errors.append(error)
+    with interrupts_kept() as interrupts:
+        for job in jobs:
+            if interrupts.asked:
+                break
+            sys.stderr.write(f"{job.model} {job.precision}\n")
+            try:
+                reports.append(
+                    _measure_apart(job, options, folder / job.model if several else folder, interrupts)
+                )
+            except BenchmarkError as error:
+                sys.stderr.write(f"failed: {job.model} {job.precision}: {error}\n")
+                errors.append(error)
     if not reports:
-        raise errors[0]
-    return reports, len(errors)
+        raise KeyboardInterrupt if interrupts.asked else errors[0]
+    if interrupts.asked:
+        sys.stderr.write(f"stopped: {len(reports)} of {len(jobs)} are reported\n")
+    return reports, len(jobs) - len(reports)
 
 
-def _measure_apart(job: Asked, options: argparse.Namespace, workdir: Path) -> Report:
+def _measure_apart(job: Asked, options: argparse.Namespace, workdir: Path, interrupts: Interrupts) -> Report:
     """One of several jobs, in a process of its own: what the one before left is not measured with it."""
-    return isolated(_job_measure, job, options, workdir, _ignore)
+    return isolated(_job_apart, job, options, workdir, meanwhile=interrupts.pass_on, every_s=INTERRUPT_LOOK_S)
+
+
+def _job_apart(job: Asked, options: argparse.Namespace, workdir: Path) -> Report:
+    # of Ctrl-C, which a terminal sends to all, the command's own process tells; a soak hears both
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return _job_measure(job, options, workdir, _ignore)
 
 
 def _measure_shown(job: Asked, options: argparse.Namespace, workdir: Path) -> Report:

@@ -31,6 +31,7 @@ STATE_FILE = "soak.json"
 STOP_FILE = "stop"
 GAUGE_FILE = "gauge.bin"
 LONGEST_SEGMENT_S = 900.0  # where the case does not say
+MOST_SEGMENTS = 2000  # each is a file, which takes a block of the disk however few readings it holds
 
 Ended = Literal["done", "stopped", "cut", "died"]
 
@@ -143,7 +144,8 @@ class Course:
 
 def segment_s(case: Case) -> float:
     """How long one process of a soak lives at most, in seconds."""
-    return float(case.option("segment_s", min(case.duration_s, LONGEST_SEGMENT_S)))
+    asked = float(case.option("segment_s", min(case.duration_s, LONGEST_SEGMENT_S)))
+    return max(asked, case.duration_s / MOST_SEGMENTS)
 
 
 def segment_next(case: Case, left: float) -> float:

@@ -116,9 +116,7 @@ def _short_remark(findings: Findings, summary: Summary, *, died: bool) -> None:
         f"{_amount(one, one.grown / summary.iterations)} per iteration"
         for one in grown
     )
-    remedy = (
-        "a smaller batch, or a higher limit, lets it live longer" if died else "soak longer"
-    )
+    remedy = "a smaller batch, or a higher limit, lets it live longer" if died else "soak longer"
     findings.remark(
         "soak-short",
         f"no verdict on leaks: the soak counted {summary.iterations} iterations in "

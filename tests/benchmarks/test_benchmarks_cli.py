@@ -1,13 +1,18 @@
 """`python -m benchmarks`, as a person runs it."""
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from benchmarks.cases import PRECISIONS, RUNNERS, SUITES
+from benchmarks.cli.main import main
 from benchmarks.metrics import METRICS
 from benchmarks.options import OPTIONS
 from benchmarks.report import Report
@@ -141,10 +146,22 @@ def test_list_and_env_for_people():
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_bad_input_is_told_and_exits_with_2(arguments, words):
-    answer = benchmarks(*arguments)
+def test_a_bad_input_is_told_and_exits_with_2(arguments, words, capfd, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    try:
+        status = main(arguments)
+    except SystemExit as refusal:  # argparse's own
+        status = refusal.code
+    told = capfd.readouterr()
+    assert status == 2
+    assert words in told.err
+    assert told.out == ""
+
+
+def test_a_bad_input_of_the_command_has_no_traceback():
+    answer = benchmarks("run", "--entry", "gone.py:build")
     assert answer.returncode == 2
-    assert words in answer.stderr
+    assert answer.stderr.startswith("error: ")
     assert answer.stdout == ""
     assert "Traceback" not in answer.stderr
 
@@ -248,3 +265,27 @@ def test_memory_is_measured_of_a_later_job_too():
     assert answer.returncode == 0, answer.stderr
     for report in json.loads(answer.stdout):
         assert "host_peak_memory" in {row["metric"] for row in report["measurements"]}
+
+
+def test_ctrl_c_ends_a_soak_among_several_jobs_with_its_report_and_begins_no_other(tmp_path):
+    arguments = ["--model", "tiny-cnn", "--precision", "fp32", "--precision", "bf16", "--runner", "torch"]
+    more = ["--suite", "soak", "--duration", "3600", "--keep", str(tmp_path), "--no-canary", "--json"]
+    job = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks", "run", *arguments, *more],
+        cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 240
+        while not [path for path in tmp_path.rglob("segment-*.bin") if path.stat().st_size > 1000]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        os.killpg(job.pid, signal.SIGINT)  # as a terminal does
+        out, err = job.communicate(timeout=240)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(job.pid, signal.SIGKILL)
+    assert job.returncode == 1, err
+    assert "stopped: 1 of 2 are reported" in err
+    report = Report.model_validate_json(out)
+    assert report.precision == "fp32"
+    assert "soak-stopped" in {remark.code for remark in report.remarks}

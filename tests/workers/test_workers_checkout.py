@@ -141,7 +141,7 @@ def test_a_stop_ends_a_fetch_that_hangs(tmp_path: Path) -> None:
                 target=tmp_path / "out",
             )
     assert caught.value.retry
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 60
 
 
 @pytest.mark.parametrize("stubborn", [False, True])
@@ -152,7 +152,7 @@ def test_a_stop_in_the_middle_of_a_pack_spoils_no_later_fetch(
     monkeypatch.setattr("workers.git.GRACE_S", 0.5)
     hangs, hook = tmp_path / "hangs", tmp_path / "hook"
     ignore = "trap '' TERM\n" if stubborn else ""
-    hook.write_text(f"#!/bin/sh\n{ignore}touch {hangs}\nsleep 20\nsleep 20\n")
+    hook.write_text(f"#!/bin/sh\n{ignore}touch {hangs}\nsleep 100\nsleep 100\n")
     hook.chmod(0o755)
     (tmp_path / ".gitconfig").write_text(f"[uploadpack]\n\tpackObjectsHook = {hook}\n")
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -161,7 +161,7 @@ def test_a_stop_in_the_middle_of_a_pack_spoils_no_later_fetch(
     with pytest.raises(GitError, match="its job was stopped") as caught:
         Checkouts(mirrors, stop=hangs.exists).make(repo=repo, sha=sha, target=tmp_path / "one")
     assert caught.value.retry
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60
     assert list(mirrors.glob("*.git/**/*.lock")) == []
     (tmp_path / ".gitconfig").unlink()
     assert head_of(Checkouts(mirrors).make(repo=repo, sha=sha, target=tmp_path / "two")) == sha

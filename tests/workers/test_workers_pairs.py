@@ -57,7 +57,7 @@ def test_a_comparison_goes_on_behind_the_pairs_it_is_given(
 ) -> None:
     told = site.give(order_make(repository, pairs=(pair(0, 3.0, 4.0),), max_pairs=3))
     worker("--poll", "0.2")
-    wait_until(lambda: told.ended, 90)
+    wait_until(lambda: told.ended)
     assert told.report is not None
     assert blocks(told) == ["pair2-suspect", "pair2-good", "pair3-good", "pair3-suspect"]
     assert numbers(told) == [1, 2]
@@ -71,7 +71,7 @@ def test_a_comparison_whose_pairs_were_all_run_only_reports(
 ) -> None:
     told = site.give(order_make(repository, pairs=tuple(pair(n) for n in range(3)), max_pairs=3))
     worker("--poll", "0.2")
-    wait_until(lambda: told.ended, 60)
+    wait_until(lambda: told.ended)
     assert told.report is not None
     assert len(told.report.comparisons[0].a) == 3
     assert told.report.environment.facts["python"]
@@ -84,10 +84,10 @@ def test_pairs_of_a_killed_worker_arrive_in_order_before_anything_else(
     order = order_make(repository, max_pairs=20)
     told = site.give(order)
     process = worker("--poll", "0.2")
-    wait_until(lambda: told.pairs, 60)
+    wait_until(lambda: told.pairs)
     site.fail_with = 503
     workers = tmp_path / "work" / "workers"
-    wait_until(lambda: len(list(workers.glob(SPOOLED))) >= 2, 60)
+    wait_until(lambda: len(list(workers.glob(SPOOLED))) >= 2)
     process.send_signal(signal.SIGKILL)
     process.wait()
     run = [int(path.stem) for path in sorted(workers.glob(SPOOLED))]
@@ -95,7 +95,7 @@ def test_pairs_of_a_killed_worker_arrive_in_order_before_anything_else(
     site.on_claim = lambda: claims.append(len(told.pairs))
     site.fail_with = None
     worker("--poll", "0.2")
-    wait_until(lambda: claims, 60)
+    wait_until(lambda: claims)
     assert claims[0] == len(told.pairs)
     assert numbers(told) == list(range(run[-1] + 1))
     assert list(workers.glob("*/spool/*")) == []

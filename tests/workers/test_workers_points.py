@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from site_standin import TOKEN, StandIn, wait_until
+from site_standin import PATIENCE_S, TOKEN, StandIn, wait_until
 from watched_repository import Repository
 
 from benchmarks.artifacts import Artifact
@@ -27,13 +27,9 @@ SWEEP = Case(model="net", runner="torch", suite="sweep", duration_s=0.1)
 
 
 @pytest.fixture
-def run(site: StandIn, tmp_path: Path) -> Iterator[Callable[[Order], Report]]:
+def run(site: StandIn, nursery: Nursery, tmp_path: Path) -> Iterator[Callable[[Order], Report]]:
     """Has an order done by a station and gives its report."""
-    with (
-        device_leased("cpu", work=tmp_path, locks=tmp_path, price_per_hour=PRICE) as bench,
-        Nursery(home=tmp_path / "zygote") as nursery,
-    ):
-        nursery.warm()
+    with device_leased("cpu", work=tmp_path, locks=tmp_path, price_per_hour=PRICE) as bench:
         station = Station(
             name="w",
             client=SiteClient(site.url, TOKEN, patience_s=0.3),
@@ -50,13 +46,13 @@ def run(site: StandIn, tmp_path: Path) -> Iterator[Callable[[Order], Report]]:
 
         def run(order: Order) -> Report:
             told = site.give(order)
-            wait_until(lambda: told.ended, 90)
+            wait_until(lambda: told.ended)
             assert told.report is not None, told.failure
             return told.report
 
         yield run
         station.stop()
-        thread.join(10)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive()
 
 

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from site_standin import TOKEN, StandIn, wait_until
+from site_standin import PATIENCE_S, TOKEN, StandIn, wait_until
 from watched_repository import Repository
 
 from workers.client import SiteClient
@@ -20,7 +20,7 @@ from workers.station import Station
 
 @pytest.mark.parametrize("poison", ["500", "503", "damaged"])
 def test_one_poisoned_result_does_not_keep_the_station_from_claiming(
-    site: StandIn, repository: Repository, tmp_path: Path, poison: str
+    site: StandIn, repository: Repository, nursery: Nursery, tmp_path: Path, poison: str
 ) -> None:
     bad, next_one = repository.order(), repository.order(kind="soak")  # refused: it is no soak
     site.give(bad)
@@ -34,7 +34,6 @@ def test_one_poisoned_result_does_not_keep_the_station_from_claiming(
         site.broken[f"{bad.token}/failure"] = int(poison)
     with (
         device_leased("cpu", work=tmp_path, locks=tmp_path) as bench,
-        Nursery(home=folders.zygote) as nursery,
         SiteClient(site.url, TOKEN, patience_s=0) as client,
     ):
         station = Station(
@@ -45,9 +44,9 @@ def test_one_poisoned_result_does_not_keep_the_station_from_claiming(
         thread = threading.Thread(target=station.run, args=(hello,))
         thread.start()
         try:
-            wait_until(lambda: told.failure is not None, 60)
+            wait_until(lambda: told.failure is not None)
         finally:
             station.stop()
-            thread.join(10)
+            thread.join(PATIENCE_S)
     assert not thread.is_alive()
     assert station.undelivered == (poison != "damaged")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 from celery import Celery
-from site_standin import TOKEN, StandIn, Told, alive, wait_until
+from site_standin import PATIENCE_S, TOKEN, StandIn, Told, alive, wait_until
 from watched_repository import Repository
 
 from workers.messages import WAKE_TASK, queue_name
@@ -48,10 +48,10 @@ def test_a_wakeup_leads_to_a_claim_and_the_result_home(
     time.sleep(0.3)
     assert not told.progress
     wake()
-    wait_until(lambda: told.progress, 3)
+    wait_until(lambda: told.progress)
     wait_until(lambda: told.report)
     process.terminate()
-    assert process.wait(5) == 0
+    assert process.wait(PATIENCE_S) == 0
 
 
 def test_a_doubled_wakeup_claims_nothing_twice(
@@ -73,7 +73,7 @@ def test_a_worker_without_any_broker_still_works(
     told = site.give(repository.order())
     wait_until(lambda: told.report)
     process.terminate()
-    assert process.wait(5) == 0
+    assert process.wait(PATIENCE_S) == 0
 
 
 def running_job(site: StandIn, repository: Repository) -> Told:
@@ -89,10 +89,8 @@ def test_sigterm_gives_the_job_back_and_leaves_nothing(
     told = running_job(site, repository)
     family = psutil.Process(process.pid).children(recursive=True)
     assert len(family) >= 3  # the zygote, the child, and the daemon it started
-    started = time.monotonic()
     process.terminate()
-    assert process.wait(5) == 0
-    assert time.monotonic() - started < 5
+    assert process.wait(PATIENCE_S) == 0
     assert told.given_back
     assert not any(alive(one) for one in family)
 
@@ -105,7 +103,7 @@ def test_kill_9_leaves_no_child_and_a_new_worker_goes_on(
     family = psutil.Process(process.pid).children(recursive=True)
     assert len(family) >= 3
     process.send_signal(signal.SIGKILL)
-    wait_until(lambda: not any(alive(one) for one in family), 5)
+    wait_until(lambda: not any(alive(one) for one in family))
     assert not told.ended
     ready(worker("--poll", "0.2"))
     following = site.give(repository.order())
@@ -116,7 +114,7 @@ def test_two_workers_on_one_device_are_refused(site: StandIn, worker: Worker) ->
     first = worker()
     ready(first)
     second = worker("--name", "other")
-    assert second.wait(60) == 3
+    assert second.wait(PATIENCE_S) == 3
     assert second.stderr is not None
     assert f"held by the worker with process id {first.pid}" in second.stderr.read()
 
@@ -130,14 +128,14 @@ def test_a_refused_worker_ends_with_the_sites_sentence(
 ) -> None:
     site.refuse_hello = sentence
     process = worker(PERFSITE_TOKEN=token)
-    assert process.wait(60) == 3
+    assert process.wait(PATIENCE_S) == 3
     assert process.stderr is not None
     assert words in process.stderr.read()
 
 
 def test_a_missing_token_is_said_before_anything_else(worker: Worker) -> None:
     process = worker(PERFSITE_TOKEN="")
-    assert process.wait(60) == 2
+    assert process.wait(PATIENCE_S) == 2
     assert process.stderr is not None
     assert "PERFSITE_TOKEN" in process.stderr.read()
 

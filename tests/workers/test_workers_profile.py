@@ -22,7 +22,7 @@ def test_both_builds_are_profiled_once_and_what_cannot_be_says_why(
     builds = tuple(BuildSource(build_id=1, repo=str(repository.path), sha=sha) for sha in shas)
     told = site.give(repository.order(kind="profile", builds=builds, cases=(CASE, OTHER)))
     worker("--poll", "0.2")
-    wait_until(lambda: told.ended, 120)
+    wait_until(lambda: told.ended)
     report = told.report
     assert report is not None, told.failure
     assert (report.kind, report.measurements) == ("measure", ())

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from site_standin import TOKEN, StandIn, Told, token_new, wait_until
+from site_standin import PATIENCE_S, TOKEN, StandIn, Told, token_new, wait_until
 from watched_repository import Repository
 
 from benchmarks.cases import Case
@@ -17,7 +17,7 @@ from workers.client import SiteClient
 from workers.device import device_leased
 from workers.folders import Folders
 from workers.messages import Hello, Limits, Order
-from workers.nursery import PRELOAD, Nursery
+from workers.nursery import Nursery
 from workers.station import Station
 
 SOAK = """
@@ -55,13 +55,6 @@ def broken():
 """
 
 
-@pytest.fixture(scope="module")
-def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    with Nursery(home=tmp_path_factory.mktemp("zygote"), preload=PRELOAD) as nursery:
-        nursery.warm()
-        yield nursery
-
-
 @pytest.fixture
 def station(site: StandIn, nursery: Nursery, tmp_path: Path) -> Iterator[Callable[[], Callable[[], None]]]:
     """Starts a station in a thread; what it returns stops it."""
@@ -84,7 +77,7 @@ def station(site: StandIn, nursery: Nursery, tmp_path: Path) -> Iterator[Callabl
 
         def stop() -> None:
             station.stop()
-            thread.join(10)
+            thread.join(PATIENCE_S)
             assert not thread.is_alive()
 
         stops.append(stop)
@@ -111,7 +104,7 @@ def order_of(repository: Repository, function: str = "leaky", *, seconds: float,
 
 
 def finished(told: Told) -> Report:
-    wait_until(lambda: told.ended, 60)
+    wait_until(lambda: told.ended)
     assert told.report is not None, told.failure
     return told.report
 
@@ -141,7 +134,7 @@ def test_each_segment_is_a_child_and_the_report_is_of_all(
     assert "soak" in {progress.stage for progress in told.progress}
     fractions = [progress.fraction for progress in told.progress]
     assert fractions == sorted(fractions)
-    wait_until(lambda: not list(soaks.iterdir()), 5)
+    wait_until(lambda: not list(soaks.iterdir()))
 
 
 def test_a_stopped_worker_gives_the_soak_back_and_the_next_attempt_goes_on(
@@ -150,9 +143,9 @@ def test_a_stopped_worker_gives_the_soak_back_and_the_next_attempt_goes_on(
     order = order_of(repository, seconds=6)
     first = site.give(order)
     stop = station()
-    wait_until(lambda: records(soaks) > 100, 60)
+    wait_until(lambda: records(soaks) > 100)
     stop()
-    wait_until(lambda: first.given_back, 5)
+    wait_until(lambda: first.given_back)
     (before,) = [stream_read(path) for path in soaks.rglob("segment-*.bin")]
     told = site.give(order.model_copy(update={"attempt": 2, "token": token_new()}))
     station()
@@ -171,7 +164,7 @@ def test_a_cancelled_soak_is_cancelled_and_leaves_nothing(
     order = order_of(repository, seconds=3600)
     told = site.give(order)
     station()
-    wait_until(lambda: records(soaks) > 10, 60)
+    wait_until(lambda: records(soaks) > 10)
     site.cancelled.add(order.token)
     wait_until(lambda: told.ended)
     assert told.failure is not None
@@ -180,7 +173,7 @@ def test_a_cancelled_soak_is_cancelled_and_leaves_nothing(
 
 
 def test_a_soak_that_outgrows_its_memory_reports_that(
-    site: StandIn, station: Callable, repository: Repository, nursery: Nursery
+    site: StandIn, station: Callable, repository: Repository
 ) -> None:
     limits = Limits(resident_bytes=3 << 29, wall_clock_s=120)
     told = site.give(order_of(repository, "hungry", seconds=600, limits=limits))
@@ -199,9 +192,9 @@ def test_a_soak_yields_when_its_segment_ends(
     told = site.give(order)
     other = site.give(repository.order())
     station()
-    wait_until(lambda: told.given_back, 60)
+    wait_until(lambda: told.given_back)
     assert told.failure is None
-    wait_until(lambda: other.ended, 60)
+    wait_until(lambda: other.ended)
     (stream,) = [stream_read(path) for path in soaks.rglob("segment-*.bin")]
     assert float(stream["seconds"][-1]) == pytest.approx(1, abs=0.5)
 
@@ -211,7 +204,7 @@ def test_a_model_that_never_ran_fails_the_job(
 ) -> None:
     told = site.give(order_of(repository, "broken", seconds=60))
     station()
-    wait_until(lambda: told.ended, 60)
+    wait_until(lambda: told.ended)
     assert told.failure is not None
     assert (told.failure.kind, told.failure.retry) == ("model", False)
     assert "conv_17" in told.failure.message

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from site_standin import TOKEN, StandIn, Told, wait_until
+from site_standin import PATIENCE_S, TOKEN, StandIn, Told, wait_until
 from watched_repository import Repository
 
 from benchmarks.cases import Case
@@ -16,19 +16,11 @@ from workers.client import Refused, SiteClient
 from workers.device import device_leased
 from workers.folders import Folders
 from workers.messages import BuildSource, Hello, Limits, Order
-from workers.nursery import PRELOAD, Nursery
+from workers.nursery import Nursery
 from workers.spool import Spool
 from workers.station import Station
 
 Start = Callable[..., Station]
-
-
-@pytest.fixture(scope="module")
-def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    """One zygote for all of these tests: what it has imported is the same for each."""
-    with Nursery(home=tmp_path_factory.mktemp("zygote"), preload=PRELOAD) as nursery:
-        nursery.warm()  # in this thread: a zygote ends with the thread that started it
-        yield nursery
 
 
 @pytest.fixture
@@ -57,12 +49,12 @@ def start(site: StandIn, nursery: Nursery, tmp_path: Path) -> Iterator[Start]:
         yield start
         for station, thread in stations:
             station.stop()
-            thread.join(10)
+            thread.join(PATIENCE_S)
             assert not thread.is_alive()
 
 
-def finished(told: Told, seconds: float = 30) -> Told:
-    wait_until(lambda: told.ended, seconds)
+def finished(told: Told) -> Told:
+    wait_until(lambda: told.ended)
     return told
 
 
@@ -171,7 +163,7 @@ def test_a_superseded_attempt_stops_and_writes_nothing(
     start()
     wait_until(lambda: any("hanging" in progress.log for progress in told.progress))
     site.superseded.add(order.token)
-    wait_until(lambda: nursery.family() == [], 5)
+    wait_until(lambda: nursery.family() == [])
     following = finished(site.give(repository.order()))
     assert following.report is not None
     assert not told.ended
@@ -182,7 +174,7 @@ def test_a_stop_gives_the_job_back(site: StandIn, start: Start, repository: Repo
     station = start()
     wait_until(lambda: any("hanging" in progress.log for progress in told.progress))
     station.stop()
-    wait_until(lambda: told.given_back, 5)
+    wait_until(lambda: told.given_back)
     assert told.failure is None
 
 
@@ -245,7 +237,7 @@ def test_a_comparison_finds_the_slower_build(site: StandIn, start: Start, reposi
     suspect = repository.commit("net.py", slower)
     told = site.give(comparison(repository, good, suspect))
     start()
-    report = finished(told, 120).report
+    report = finished(told).report
     assert report is not None
     assert report.kind == "compare"
     found, *besides = report.comparisons
