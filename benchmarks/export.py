@@ -21,7 +21,7 @@ from torch.export import Dim
 
 from benchmarks.artifacts import Artifact
 from benchmarks.collector import collector_off
-from benchmarks.errors import CannotRun, ExportError
+from benchmarks.errors import ExportError
 from benchmarks.models.inputs import tensors_batched
 from benchmarks.models.source import LoadedModel
 
@@ -31,7 +31,7 @@ OPSETS = {  # where the exporter's own choice does not know the types
     "fp8": 21,  # the first whose Q/DQ nodes take 8-bit floats with float16 scales everywhere
     "int4": 21,  # the first that knows 4-bit integers
 }
-LARGEST_FILE = 1536 * 2**20  # bytes of weights: above, torch writes them into a second file unasked
+LARGEST_FILE = 1536 * 2**20  # bytes of weights: more go into a second file, for protobuf ends at 2 GiB
 
 
 @dataclass(frozen=True)
@@ -43,34 +43,29 @@ class OnnxExport:
 
 
 def model_export(model: LoadedModel, target: Path) -> OnnxExport:
-    """Export `model` with a dynamic dim 0 on every input and write one file to `target`.
+    """Export `model` with a dynamic dim 0 on every input to `target`, large weights to a file beside it.
 
     The same module gives the same bytes wherever it is checked out: stack traces and other notes of
     the exporter, which hold paths, are left out.
 
     Raises:
         ExportError: tracing or translating failed.
-        CannotRun: its weights do not fit into one ONNX file.
     """
-    _size_check(model.module)
+    beside = [target.with_name(f"{target.name}.data")] if _weights_size(model.module) > LARGEST_FILE else []
     started = time.perf_counter()
     try:
         with _quiet(), collector_off(), torch.no_grad():
             program = _program_trace(model)
             _notes_drop(program.model)
-            program.save(str(target), external_data=False)
+            program.save(str(target), external_data=bool(beside))
     except Exception as error:
         raise ExportError(_words(error)) from error
-    return OnnxExport(onnx=Artifact.seal(target, "onnx"), seconds=time.perf_counter() - started)
+    return OnnxExport(onnx=Artifact.seal(target, "onnx", beside), seconds=time.perf_counter() - started)
 
 
-def _size_check(module: Any) -> None:
-    size = sum(tensor.numel() * tensor.element_size() for tensor in (*module.parameters(), *module.buffers()))
-    if size > LARGEST_FILE:
-        raise CannotRun(
-            f"its weights are {size / 2**30:.2f} GiB, and an ONNX file holds at most "
-            f"{LARGEST_FILE / 2**30:.2f} GiB of them here; measure it with torch, or in a smaller precision"
-        )
+def _weights_size(module: Any) -> int:
+    """Bytes of the parameters and buffers."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in (*module.parameters(), *module.buffers()))
 
 
 def _program_trace(model: LoadedModel) -> Any:

@@ -116,8 +116,13 @@ def _file_take(prepared: Prepared) -> None:
         return
     graph = importlib.import_module("benchmarks.models.graph")  # needs onnx, which an engine does not
     graph.weights_confined(path, prepared.assets.checkout)
-    example = graph.graph_example(path)
-    prepared.assets = replace(prepared.assets, onnx=Artifact.seal(path, "onnx"), example=example)
+    model = graph.graph_read(path)
+    beside = importlib.import_module("benchmarks.models.external").external_files(model, path)
+    prepared.assets = replace(
+        prepared.assets,
+        onnx=Artifact.seal(path, "onnx", beside),
+        example=graph.graph_example(model, path.name),
+    )
 
 
 def _module_prepare(prepared: Prepared, onnx_cache: Path | None, *, wants_onnx: bool) -> None:

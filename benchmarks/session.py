@@ -147,7 +147,7 @@ def _report_make(
         source=source,
         precision=precision,
         environment=environment_read(device),
-        onnx_sha256=onnx.sha256 if onnx else None,
+        onnx_sha256=onnx.identity if onnx else None,
         engine_sha256=engines[0].sha256 if engines else None,
         stages=tuple(journal.stages),
         outcomes=tuple(results.outcomes),

@@ -134,7 +134,10 @@ class Job:
         return ExportKey(self.order.project, build.sha, self.order.model, self.order.precision)
 
     def keep_export(self, build: BuildSource, finished: Finished) -> None:
-        """Keep the ONNX file a block exported; one given in the repository needs no keeping."""
+        """Keep the ONNX file a block exported; one given in the repository needs no keeping.
+
+        One whose weights lie beside it has a digest of both in the report: it is too large to keep.
+        """
         if self.order.source.kind not in ("catalogue", "entry"):
             return
         for ref in finished.report.artifacts:

@@ -24,7 +24,7 @@ class Interrupts:
             raise KeyboardInterrupt
 
     def pass_on(self, job: int) -> None:
-        """Tell the process `job` by SIGTERM: a soak ends with its report; what else, or told again, at once."""
+        """Tell the process `job` by SIGTERM: a soak ends with its report, else it ends at once."""
         if self._told < self.asked:
             self._told = self.asked
             with contextlib.suppress(ProcessLookupError):

@@ -92,7 +92,7 @@ def engine_build(
         flags=plan.flags,
         batches=tuple(sorted(batches)),
         workspace_mib=dict(options).get("workspace_mib"),  # type: ignore[arg-type]  # its row says int
-        onnx_sha256=onnx.sha256,
+        onnx_sha256=onnx.identity,
         timing_cache=cache_save(
             runner, plan.config, target.with_name(f"{target.name}.timing"), plan.began_with
         ),

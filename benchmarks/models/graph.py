@@ -14,23 +14,31 @@ from benchmarks.errors import ModelError
 SEED = 0
 
 
-def graph_example(path: Path) -> tuple[np.ndarray, ...]:
-    """One array per graph input, in the graph's order, dim 0 the batch.
+def graph_read(path: Path) -> Any:
+    """The model of an ONNX file, without weights that lie in other files.
+
+    Raises:
+        ModelError: the file is no ONNX model.
+    """
+    try:
+        return onnx.load(str(path), load_external_data=False)
+    except Exception as error:
+        raise ModelError(f"{path.name} is no ONNX model: {error}") from error
+
+
+def graph_example(model: Any, where: str) -> tuple[np.ndarray, ...]:
+    """One array per graph input, in the graph's order, dim 0 the batch; `where` names the model in errors.
 
     Floating-point inputs are standard normal, integers and booleans one: token ids and masks that
     every model takes.
 
     Raises:
-        ModelError: the file is no ONNX model, or an input has a free dimension besides the batch.
+        ModelError: an input has no batch, or a free dimension besides it.
     """
-    try:
-        model = onnx.load(str(path), load_external_data=False)
-    except Exception as error:
-        raise ModelError(f"{path.name} is no ONNX model: {error}") from error
     weights = {initializer.name for initializer in model.graph.initializer}
     generator = np.random.default_rng(SEED)
     inputs = [value for value in model.graph.input if value.name not in weights]
-    return tuple(_array_make(value, generator, path.name) for value in inputs)
+    return tuple(_array_make(value, generator, where) for value in inputs)
 
 
 def weights_confined(path: Path, folder: Path) -> None:
@@ -47,7 +55,7 @@ def weights_confined(path: Path, folder: Path) -> None:
     except Exception as error:
         raise ModelError(f"{path.name} is no ONNX model: {error}") from error
     root = folder.resolve()
-    for location in sorted(set(_locations(model))):
+    for location in sorted(set(weights_locations(model))):
         other = (path.parent / location).resolve()
         if Path(location).is_absolute() or not other.is_relative_to(root):
             raise ModelError(
@@ -60,7 +68,7 @@ def weights_confined(path: Path, folder: Path) -> None:
             )
 
 
-def _locations(model: onnx.ModelProto) -> Iterator[str]:
+def weights_locations(model: onnx.ModelProto) -> Iterator[str]:
     """Where tensors are kept that are not in the file: weights, constants, those of subgraphs."""
     waiting: list[Any] = [model.graph, *model.functions]
     while waiting:

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 
 from benchmarks.artifacts import Artifact
-from benchmarks.errors import BenchmarkError, ExportError
+from benchmarks.errors import BenchmarkError, CannotRun, ExportError
 from benchmarks.onnx_cache import cache_put, cache_take
 from benchmarks.quantization.recipes import RECIPES, recipe_mark
 from benchmarks.quantization.samples import CALIBRATION_SEED, inputs_seeded
@@ -42,10 +42,15 @@ def graph_quantize(
     one that is there is taken, its digest checked, and one that is not is put there.
 
     Raises:
-        CannotRun: the graph has nothing that this precision quantizes.
+        CannotRun: the graph has nothing that this precision quantizes, or its weights lie in another file.
         ExportError: onnxruntime or onnx refused the graph.
         IntegrityError: a file is not the sealed one.
     """
+    if source.beside:
+        raise CannotRun(
+            f"its weights are {source.whole_size / 2**30:.2f} GiB, and {precision} graphs are made of "
+            "exports in one file, of 1.5 GiB at most; measure it in fp16 or bf16"
+        )
     place = None if kept is None else kept / f"{source.sha256[:40]}.{recipe_mark(precision)}.onnx"
     if place is not None and place.is_file():
         return Quantized(cache_take(place, target), None)

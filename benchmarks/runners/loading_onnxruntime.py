@@ -38,11 +38,17 @@ def keep(runner: str, assets: Assets, batch: int, folder: Path) -> Artifact:
     """Write the graph to `folder` as onnxruntime optimised it for this machine, on a GPU for this batch.
 
     Raises:
-        CannotRun: this provider compiles the graph, which onnxruntime then does not write.
+        CannotRun: this provider compiles the graph, which onnxruntime then does not write, or its weights
+            lie in another file.
     """
     if runner != OnnxRuntimeRunner.name:
         raise CannotRun(f"{runner} compiles the graph into engines, which onnxruntime does not write as ONNX")
-    graph = artifact_required(assets.onnx, runner, "an ONNX file").verified()
+    given = artifact_required(assets.onnx, runner, "an ONNX file")
+    if given.beside:
+        raise CannotRun(
+            "onnxruntime writes an optimised graph with its weights into one file; these are too large"
+        )
+    graph = given.verified()
     target = folder / KEPT_NAME
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(target)

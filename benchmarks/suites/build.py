@@ -55,7 +55,7 @@ def _module_measure(bench: Bench, findings: Findings) -> None:
 
 def _onnx_measure(bench: Bench, findings: Findings) -> None:
     if bench.assets.onnx is not None:
-        findings.add("model_size", bench.assets.onnx.size)
+        findings.add("model_size", bench.assets.onnx.whole_size)
     if bench.export_s is not None:
         findings.add("export_time", bench.export_s)
     _loads_measure(bench, findings)

@@ -115,7 +115,8 @@ def _starts(bench: Bench, environments: list[dict[str, str]], keep_in: Path | No
             break
         for file in (bench.assets.onnx, bench.assets.engine):
             if file is not None:
-                file_forget(file.path)
+                for part in (file, *file.beside):
+                    file_forget(part.path)
         more = (keep_in is not None, None if place else keep_in)
         began = time.monotonic()
         starts.append(isolated(start_time, *_asked(bench), began, *more, environment=environment))
@@ -152,7 +153,7 @@ def start_time(
 def _digested(runner_name: str, assets: Assets) -> int:
     """Bytes that checking the digest reads, which are no part of loading."""
     file = {"onnx": assets.onnx, "engine": assets.engine}.get(ROWS[runner_name].loads)
-    return file.size if file else 0
+    return file.whole_size if file else 0
 
 
 def _cached_loads(bench: Bench, folder: Path, first: Start) -> list[float]:
