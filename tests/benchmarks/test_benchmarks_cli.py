@@ -35,7 +35,7 @@ def benchmarks(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=280,
     )
 
 

@@ -76,14 +76,14 @@ def python(code: str, **more) -> subprocess.Popen:
 
 def said(code: str) -> list[str]:
     job = python(code)
-    out, err = job.communicate(timeout=120)
+    out, err = job.communicate(timeout=280)
     assert job.returncode == 0, err
     return out.split("\n")[:-1]
 
 
 def gone(pids: list[int]) -> bool:
-    """Whether they end within a few seconds; a dead one that nobody awaits has ended too."""
-    deadline = time.monotonic() + 10
+    """Whether they end; a dead one that nobody awaits has ended too."""
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         if not any(alive(pid) for pid in pids):
             return True
@@ -214,7 +214,7 @@ def test_nothing_outlives_a_killed_job(number):
     pids = [int(word) for word in job.stdout.readline().split()]
     assert len(pids) == 2
     os.killpg(job.pid, number)
-    _, err = job.communicate(timeout=30)
+    _, err = job.communicate(timeout=200)
     assert gone(pids)
     assert err.count("Traceback") == (1 if number == signal.SIGINT else 0), err
     assert "zygote" not in err
@@ -234,7 +234,7 @@ time.sleep(600)
     worker = python(code)
     pids = [int(word) for word in worker.stdout.readline().split()]
     worker.kill()
-    worker.communicate(timeout=30)  # returns when nobody holds its output any more
+    worker.communicate(timeout=200)  # returns when nobody holds its output any more
     assert gone(pids)
 
 

@@ -125,11 +125,11 @@ def slowing_open(fast_s: float, slow_s: float, size: int):
 @contextmanager
 def slowing(*arguments):
     child = child_start(slowing_open, *arguments)
-    watchdog = threading.Timer(30.0, child.process.kill)  # else a deadlock would never end
+    watchdog = threading.Timer(120.0, child.process.kill)  # else a deadlock would never end
     watchdog.start()
     try:
         child.send(None)
-        child.receive(30.0)
+        child.receive(120.0)
         yield child
     finally:
         watchdog.cancel()
@@ -142,7 +142,7 @@ def test_a_server_that_slows_under_load_blocks_nobody():
     begun = time.perf_counter()
     with slowing(0.001, 0.02, 2**20) as child:
         waiting, refused = load_send(child, 1.5, 0.002)
-    assert time.perf_counter() - begun < 25
+    assert time.perf_counter() - begun < 100
     assert 1 <= waiting <= WAITING_MOST
     assert refused > 750 / 2, "it answers fifty a second of five hundred"
 
@@ -161,16 +161,16 @@ def test_a_child_that_hangs_is_an_error_not_a_wait(monkeypatch):
             child.send(bytes(2**24))
     with slowing(0.0, 0.0, 2**24) as child:
         child.send(None)
-        assert child.pipe.poll(30.0)  # it has begun, and sixteen megabytes are more than fit
+        assert child.pipe.poll(120.0)  # it has begun, and sixteen megabytes are more than fit
         os.kill(child.process.pid, signal.SIGSTOP)
         with pytest.raises(MeasureError, match="midst of an answer"):
-            child.receive(30.0)
+            child.receive(120.0)
     with slowing(0.0, 0.0, 2**24) as child:
         child.send(None)
-        assert child.pipe.poll(30.0)
+        assert child.pipe.poll(120.0)
         child.kill()
         with pytest.raises(MeasureError, match="exit code -9"):
-            child.receive(30.0)
+            child.receive(120.0)
     assert children() == []
 
 

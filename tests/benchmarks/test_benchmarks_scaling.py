@@ -45,17 +45,17 @@ def devices_told(rank: Rank, name: str) -> tuple[int, str | None, str | None]:
 def second_dies(rank: Rank) -> None:
     if rank.number == 1:
         os._exit(3)
-    rank.meet("never", 60)
+    rank.meet("never", 600)
 
 
 def second_raises(rank: Rank) -> None:
     if rank.number == 1:
         raise ModelError("the second one's own fault")
-    time.sleep(60)
+    time.sleep(600)
 
 
 def sleeps(rank: Rank) -> None:
-    time.sleep(60)
+    time.sleep(600)
 
 
 def test_each_process_sees_its_gpus_and_every_other_variable(monkeypatch):
@@ -78,8 +78,8 @@ def test_each_process_sees_its_gpus_and_every_other_variable(monkeypatch):
 def test_when_one_fails_the_others_end_and_its_fault_is_told(call, error, words):
     started = time.monotonic()
     with pytest.raises(error, match=words):
-        ranks_run(call, visible=[None, None], most_s=60)
-    assert time.monotonic() - started < 30, "nobody waited for the other's time to end"
+        ranks_run(call, visible=[None, None], most_s=600)
+    assert time.monotonic() - started < 200, "nobody waited for the other's time to end"
     assert psutil.Process().children(recursive=True) == []
 
 

@@ -1,4 +1,4 @@
-"""Reports as the table of benchmarks/README.md: `python -m tests.gpu.table a.json b.json ...`.
+"""Reports as the table of benchmarks/measured/README.md: `python -m tests.gpu.table a.json b.json ...`.
 
 Each file is what `python -m benchmarks run --json` printed.  A cell that was not measured is empty; why, is
 listed below the table.  With `--points` every metric of every case is listed instead.
