@@ -46,8 +46,10 @@ def _operation(document: Mapping[str, Any], path: str, method: str, fields: Mapp
         (name, type_words(row), row.get("description", "") or "in the body")
         for name, row in body.get("properties", {}).items()
     ]
-    good = next((answer for status, answer in fields["responses"].items() if int(status) < 300), {})
-    told = next(iter(good.get("content", {}).values()), {}).get("schema", {})
+    good: Mapping[str, Any] = next(
+        (answer for status, answer in fields["responses"].items() if int(status) < 300), {}
+    )
+    told: Mapping[str, Any] = next(iter(good.get("content", {}).values()), {}).get("schema", {})
     return Operation(
         method=method.upper(),
         path=path,
