@@ -46,10 +46,9 @@ def _operation(document: Mapping[str, Any], path: str, method: str, fields: Mapp
         (name, type_words(row), row.get("description", "") or "in the body")
         for name, row in body.get("properties", {}).items()
     ]
-    good: Mapping[str, Any] = next(
-        (answer for status, answer in fields["responses"].items() if int(status) < 300), {}
-    )
-    told: Mapping[str, Any] = next(iter(good.get("content", {}).values()), {}).get("schema", {})
+    good = [answer for status, answer in fields["responses"].items() if int(status) < 300]
+    contents = [one for answer in good for one in answer.get("content", {}).values()]
+    told = contents[0].get("schema", {}) if contents else {}
     return Operation(
         method=method.upper(),
         path=path,
