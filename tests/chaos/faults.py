@@ -94,7 +94,13 @@ def _postgres_restarted(run: Run, rng: random.Random) -> None:
 
 def _messages_doubled(run: Run, rng: random.Random) -> bool | None:
     sender = Celery(broker=run.servers.broker, set_as_current=False)
-    sender.conf.broker_transport_options = {"socket_connect_timeout": 1, "socket_timeout": 2}
+    # without these it would wait for Redis for ever, and Redis for this thread to start it again
+    sender.conf.broker_connection_timeout = 1
+    sender.conf.broker_transport_options = {
+        "socket_connect_timeout": 1, "socket_timeout": 2, "retry_on_timeout": False, "max_retries": 0,
+    }  # fmt: skip
+    if not run.servers.redis_answers():
+        return False
     try:
         for task, queue in (("workers.wake", "gpu.cpu"), ("runs.sweep", "site"), ("runs.plan", "site")):
             for _ in range(DOUBLED):

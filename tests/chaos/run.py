@@ -97,7 +97,8 @@ class Run:
         requests = []
         for first in range(0, jobs, PER_PUSH):
             names = [self._name(number) for number in range(first, min(first + PER_PUSH, jobs))]
-            config = _CONFIG + "".join(_MODEL.format(name=name) for name in names)
+            # a commit that changes nothing is not measured
+            config = f"# push {first}\n{_CONFIG}" + "".join(_MODEL.format(name=name) for name in names)
             sha = watched.commit(f"push {first}", perfsite_DOT_toml=config)
             requests.append(watched.push_request(sha))
         return requests
