@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 
 from benchmarks.environment import environment_read
+from workers import doctor
 from workers.client import Refused, Rejected, SiteClient
 from workers.device import Bench, DeviceError, device_leased
 from workers.folders import Folders
@@ -28,6 +29,8 @@ CANNOT_WORK = 3
 
 def main() -> int:
     """Run a worker until SIGTERM or SIGINT; the exit status is 3 when it cannot work."""
+    if sys.argv[1:2] == ["doctor"]:
+        return doctor.main(sys.argv[2:])
     options = options_read(sys.argv[1:], os.environ)
     structlog.configure(
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

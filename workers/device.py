@@ -48,7 +48,7 @@ def device_leased(
     Raises:
         DeviceError: no such device, or every one that would do is held by another worker.
     """
-    folder = locks or _lock_folder()
+    folder = locks or lock_folder()
     candidates = _candidates(wanted, gpu_list(), work)
     holders = []
     for bench in candidates:
@@ -127,7 +127,7 @@ def _machine_id(work: Path) -> str:
     return own.read_text(encoding="ascii").strip()
 
 
-def _lock_folder() -> Path:
+def lock_folder() -> Path:
     """A folder every worker of this machine shares."""
     shared = Path("/run/lock")
     return shared if os.access(shared, os.W_OK) else Path(tempfile.gettempdir())

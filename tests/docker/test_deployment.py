@@ -1,0 +1,130 @@
+"""What can be known of the deployment files without a Docker engine or a cluster."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from perfsite import gauges
+from perfsite.embedded.ports import port_free
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCKER = ROOT / "docker"
+BIN = Path(sys.executable).parent
+COMPOSE = [yaml.safe_load(path.read_text()) for path in sorted(DOCKER.glob("compose*.yaml"))]
+KUBERNETES = [path.read_text() for path in sorted((DOCKER / "kubernetes").glob("*.yaml"))]
+MANIFESTS = [one for text in KUBERNETES for one in yaml.safe_load_all(text)]
+
+
+def documents():
+    return [path for path in DOCKER.rglob("*") if path.suffix in (".yaml", ".json")]
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
+def test_every_file_is_well_formed(path):
+    list(yaml.safe_load_all(path.read_text()))  # JSON is YAML
+
+
+def commands() -> dict[str, list[str]]:
+    """What the images and services run."""
+    images = re.findall(r"^CMD (\[.*\])$", (DOCKER / "Dockerfile").read_text(), re.M)
+    found = {f"image {number}": json.loads(text) for number, text in enumerate(images)}
+    for compose in COMPOSE:
+        for name, service in compose["services"].items():
+            if "perfsite" in str(service.get("image", "")) and "command" in service:
+                found[name] = service["command"]
+    return found
+
+
+def started(command: list[str], tmp_path: Path, port: int) -> subprocess.Popen:
+    """A command as in its image, with this interpreter's programs and a folder of its own."""
+    places = {"0.0.0.0": "127.0.0.1", "8000": str(port)}
+    words = [places.get(word, word.replace("/data/", f"{tmp_path}/")) for word in command]
+    words[0] = str(BIN / words[0]) if (BIN / words[0]).exists() else words[0]
+    kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    environment = {
+        **kept,
+        "PERFSITE_DATA": str(tmp_path),
+        "PERFSITE_WORK": str(tmp_path),
+        "PERFSITE_LOCKS": str(tmp_path),
+        "PERFSITE_LOG_FORMAT": "json",
+        "DJANGO_SETTINGS_MODULE": "perfsite.settings",
+    }
+    return subprocess.Popen(
+        words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+def test_the_commands_are_the_ones_that_are_tried_here():
+    known = {"granian", "python", "celery"}
+    assert {command[0] for command in commands().values()} == known
+    modules = {command[2] for command in commands().values() if command[:2] == ["python", "-m"]}
+    assert modules == {"workers"}
+
+
+def test_migrate_then_the_site_answers_as_in_its_image(tmp_path):
+    told = commands()
+    migrate = started(told["migrate"], tmp_path, 0)
+    assert migrate.wait(120) == 0, migrate.stdout.read()
+    port = port_free(0)
+    site = started(told["image 0"], tmp_path, port)
+    try:
+        deadline = time.monotonic() + 90
+        answer = None
+        while answer is None and time.monotonic() < deadline and site.poll() is None:
+            try:
+                answer = httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=10)
+            except httpx.HTTPError:
+                time.sleep(0.2)
+        assert answer is not None, site.stdout.read()
+        assert answer.json()["checks"]["migrations"] == "ok"
+    finally:
+        site.send_signal(signal.SIGTERM)
+        site.wait(30)
+
+
+def test_a_worker_without_its_settings_says_which(tmp_path):
+    worker = started(commands()["image 1"], tmp_path, 0)
+    assert worker.wait(60) == 2
+    assert b"PERFSITE_SITE" in worker.stdout.read()
+
+
+def test_kubernetes_has_what_a_release_needs():
+    kinds = {one["kind"] for one in MANIFESTS}
+    assert kinds >= {"Job", "Deployment", "Service", "ScaledObject"}
+
+
+def test_every_service_and_pod_is_kept_from_being_root():
+    assert len(re.findall(r"^USER 10001:10001$", (DOCKER / "Dockerfile").read_text(), re.M)) == 3
+    for one in MANIFESTS:
+        pod = one.get("spec", {}).get("template", {}).get("spec")
+        if pod:
+            assert pod["securityContext"]["runAsNonRoot"], one["metadata"]
+
+
+def test_no_secret_has_a_default():
+    for compose in COMPOSE:
+        for text in re.findall(r"\$\{(\w*(?:PASSWORD|SECRET|TOKEN)\w*):?-([^}]+)\}", json.dumps(compose)):
+            pytest.fail(f"{text[0]} has the default {text[1]!r}")
+
+
+@pytest.mark.django_db
+def test_alerts_and_dashboards_ask_for_numbers_that_there_are(client):
+    gauges.gauges_forget()
+    client.get("/healthz")
+    known = set(re.findall(r"^# TYPE (\w+)", client.get("/metrics").content.decode(), re.M))
+    known |= {f"{name}_{end}" for name in known for end in ("bucket", "count", "sum", "total")}
+    known |= {"perfsite_task_failures_total"}
+    asked = set()
+    for path in (DOCKER / "prometheus/alerts.yaml", DOCKER / "grafana/dashboards/perfsite.json",
+                 DOCKER / "kubernetes/worker.yaml"):  # fmt: skip
+        asked |= set(re.findall(r"\bperfsite_\w+", path.read_text()))
+    assert asked - known == set()
