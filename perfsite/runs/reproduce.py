@@ -15,20 +15,29 @@ _OPTIONS = {"catalogue": "--model", "entry": "--entry", "onnx": "--onnx", "engin
 
 
 def reproduce_lines(
-    spec: Mapping[str, Any], *, sha: str, repo: str, cases: Sequence[Case] | None = None
+    spec: Mapping[str, Any], *, sha: str, repo: str, cases: Sequence[Case] | None = None, file: str = ""
 ) -> list[str]:
     """Shell lines for a job's order: clone, check the commit out, measure.
+
+    Of a delivered file, `file` is its URL: fetch, verify, measure.
 
     `cases` are measured instead of all that were ordered, for example a single point of a suite.
     """
     wanted = cases_of(spec) if cases is None else cases
     if not wanted or not spec.get("source"):
         return []
+    source = ModelSource.model_validate(spec["source"])
+    if file:
+        return [
+            f"curl -fLo {source.ref} {shlex.quote(file.partition('?')[0])}  # sign it, where it needs that",
+            f"echo {shlex.quote(f'{sha}  {source.ref}')} | sha256sum --check",
+            *measure_lines(source=source, cases=wanted),
+        ]
     folder = repo.rstrip("/").removesuffix(".git").replace(":", "/").rsplit("/", 1)[-1]
     return [
         f"git clone {shlex.quote(repo)} {shlex.quote(folder)} && cd {shlex.quote(folder)}",
         f"git checkout --detach {shlex.quote(sha)}",
-        *measure_lines(source=ModelSource.model_validate(spec["source"]), cases=wanted),
+        *measure_lines(source=source, cases=wanted),
     ]
 
 

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from perfsite.runs.models import Attempt, Build, Job, Worker
+from perfsite.runs.models import Attempt, Build, BuildFile, Job, Worker
 from perfsite.runs.states import JOB_ENDED
 from workers.messages import Device
 
@@ -68,3 +68,9 @@ def build_may_be_measured(*, build: Build) -> bool:
     """Whether a build has its place on the branch and no measure job, so that a person may order one."""
     placed = build.ordinal is not None and build.state in ("skipped", "planned")
     return placed and not Job.objects.filter(run__build=build, kind=Job.Kind.MEASURE).exists()
+
+
+def file_url(build: Build) -> str:
+    """Where the delivered file of a build is; empty for a commit."""
+    file: BuildFile | None = getattr(build, "file", None)
+    return file.url if file else ""

@@ -79,3 +79,15 @@ def test_hostile_names_stay_words():
 def test_source_of_an_unknown_kind_is_refused():
     with pytest.raises(ValidationError):
         reproduce_lines({**SPEC, "source": {"kind": "telepathy", "ref": "x"}}, sha="f", repo="r")
+
+
+def test_delivered_file_is_fetched_and_verified_and_its_signature_is_not_told():
+    spec = {**SPEC, "source": {"kind": "onnx", "ref": "model.onnx"}}
+    lines = reproduce_lines(
+        spec, sha="a" * 64, repo="r", file="https://m.example/a.onnx?X-Amz-Signature=secret"
+    )
+    assert lines[0].startswith("curl -fLo model.onnx https://m.example/a.onnx ")
+    assert lines[1] == f"echo '{'a' * 64}  model.onnx' | sha256sum --check"
+    assert "--onnx model.onnx" in lines[2]
+    assert "secret" not in " ".join(lines)
+    assert "git" not in " ".join(lines)

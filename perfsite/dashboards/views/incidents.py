@@ -38,6 +38,7 @@ from perfsite.regressions.selectors import Accusation, case_of
 from perfsite.regressions.triage import incident_triage
 from perfsite.runs.models import Project
 from perfsite.runs.reproduce import reproduce_lines
+from perfsite.runs.selectors import file_url
 
 
 def _filter(request: HttpRequest) -> IncidentFilter:
@@ -108,7 +109,10 @@ def _reproduce(found: Incident, worst: Regression, accused: Accusation) -> list[
     job, case = worst.verdict.job, case_of(verdict=worst.verdict)
     if job is None or case is None:
         return []
-    return reproduce_lines(job.spec, sha=accused.build.sha, repo=found.project.repo, cases=[case])
+    build = accused.build
+    return reproduce_lines(
+        job.spec, sha=build.sha, repo=found.project.repo, cases=[case], file=file_url(build)
+    )
 
 
 @require_POST

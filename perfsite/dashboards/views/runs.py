@@ -22,7 +22,7 @@ from perfsite.results.selectors import previous_values, run_points
 from perfsite.runs import services
 from perfsite.runs.models import Job, Run
 from perfsite.runs.reproduce import reproduce_lines
-from perfsite.runs.selectors import build_may_be_measured
+from perfsite.runs.selectors import build_may_be_measured, file_url
 from perfsite.runs.states import JOB_ENDED
 
 
@@ -42,7 +42,12 @@ def run(request: HttpRequest, pk: int) -> HttpResponse:
         "files": [artifact for job in jobs for artifact in job.artifacts.all()],
         "environments": _environments(jobs),
         "reproduce": [
-            (job, reproduce_lines(job.spec, sha=found.build.sha, repo=found.build.project.repo))
+            (
+                job,
+                reproduce_lines(
+                    job.spec, sha=found.build.sha, repo=found.build.project.repo, file=file_url(found.build)
+                ),
+            )
             for job in jobs
         ],
         "remarks": [remark for job in jobs if hasattr(job, "report") for remark in job.report.remarks],
