@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Count, Q
 
 from perfsite.results.models import Artifact, Report
-from perfsite.runs.models import Attempt, Build, Job
+from perfsite.runs.models import Attempt, Build, Job, SiteStart
 from perfsite.runs.states import JOB_ENDED
 
 OWN_FAULTS = ("timeout", "memory")
@@ -21,6 +21,12 @@ Window = tuple[float, float]
 def jobs_ended() -> int:
     """How many of the ordered jobs have ended."""
     return Job.objects.filter(kind="measure", state__in=JOB_ENDED).count()
+
+
+def swept_at() -> float:
+    """When the sweeper last ran, in seconds since 1970; 0 before its first time."""
+    swept = SiteStart.objects.values_list("swept_at", flat=True).first()
+    return swept.timestamp() if swept else 0.0
 
 
 def audit_make(*, windows: list[Window]) -> dict[str, Any]:

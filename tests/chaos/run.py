@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 from django.db import Error, connection
 
-from tests.chaos.audit import audit_make, jobs_ended
+from tests.chaos.audit import audit_make, jobs_ended, swept_at
 from tests.chaos.boxes import Box
 from tests.chaos.faults import FAULTS
 from tests.chaos.servers import Servers, Terms, wait_for
@@ -56,6 +56,7 @@ class Run:
     boxes: list[Box] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
     windows: list[tuple[float, float]] = field(default_factory=list)
+    _broken: list[tuple[float, float]] = field(default_factory=list)
     _mends: list[tuple[float, str, Callable[[], None]]] = field(default_factory=list)
 
     def carry_out(self, *, jobs: int, workers: int, limit_s: float) -> dict[str, Any]:
@@ -72,6 +73,7 @@ class Run:
         ended = self._rage(self._pushes(jobs), jobs, started + limit_s)
         self._mend_all()
         self._faults_met()
+        self.windows += [(began, time.time()) for began, _ in self._broken]
         result = audit_make(windows=self.windows)
         self.faults["child_hung"] = result["failed"].get("timeout", 0)
         self.faults["child_ate_memory"] = result["failed"].get("memory", 0)
@@ -152,8 +154,7 @@ class Run:
         longest = self.cut_s if name == "network_cut" else self.outage_s
         lasts = self.rng.uniform(0.5, 1.0) * longest if callable(undo) else 0.0
         if fault.repair:
-            # a site that came up gives workers a full term to reach it
-            self.windows.append((began, time.time() + lasts + self.terms.lease + self.terms.sweep))
+            self._broken.append((began, time.time() + lasts))
         if callable(undo):
             self._mends.append((time.monotonic() + lasts, name, undo))
         return True
@@ -188,10 +189,18 @@ class Run:
     def _ended(self, before: int) -> int:
         """How many jobs have ended; what was known before while the database is away."""
         try:
+            self._windows_close()
             return jobs_ended()
         except Error:
             connection.close()
             return before
+
+    def _windows_close(self) -> None:
+        """A window ends with the first sweep after the mend, and the term a site gives that came up."""
+        swept = swept_at()
+        for began, mended in [row for row in self._broken if row[1] < swept]:
+            self._broken.remove((began, mended))
+            self.windows.append((began, swept + self.terms.lease + self.terms.sweep))
 
 
 def folder_close(folder: Path) -> None:
