@@ -15,7 +15,7 @@ from perfsite.dashboards.charts.series import Scale
 from perfsite.dashboards.models import Note
 from perfsite.regressions.models import Suspicion, Verdict
 from perfsite.runs.models import Build
-from tests.dashboards.conftest import GOOD_S
+from tests.dashboards.conftest import BAD_S, GOOD_S
 
 
 def rows_of(answer) -> list[dict]:
@@ -32,6 +32,16 @@ def test_both_twins_hold_the_points_of_the_zoom(world, person):
     assert body["changes"][0]["verdict"] == "regressed"
     changes = rows_of(person.get(address, {"format": "csv", "table": "changes"}))
     assert changes[0]["sha"] == world.builds[5].sha
+
+
+def test_trends_builds_and_runs_have_twins_too(world, person):
+    series = rows_of(person.get(reverse("trends", args=["zoo"]), {"format": "csv", "q": "p50"}))
+    assert [(row["metric"], float(row["newest"])) for row in series] == [("latency_p50", BAD_S)]
+    builds = rows_of(person.get(reverse("builds", args=["zoo"]), {"format": "csv"}))
+    assert {row["sha"] for row in builds} == {world.skipped.sha, *(row.sha for row in world.builds)}
+    run = world.jobs[5].run
+    points = person.get(reverse("run", args=[run.pk]), {"format": "json"}).json()["points"]
+    assert {row["metric"]: row["verdict"] for row in points}["latency_p50"] == "regressed"
 
 
 def test_a_page_links_to_twins_that_keep_its_own_parameters(world, person):

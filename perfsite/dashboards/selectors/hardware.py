@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 from django.db.models import OuterRef, Subquery
 
@@ -31,6 +32,7 @@ FACETS = ("model", "runner", "precision")
 _RATE = re.compile(r"(?:^|,)qps=([0-9.]+)")
 _BOUND = re.compile(r"(?:^|,)p99_bound_ms=([0-9.]+)")
 _CANARY_REPORTS = 40
+_REPORTS_READ = 2000
 _ILL = 0.03  # this much slower than the GPU itself was, or than its like: worth a look
 
 
@@ -108,20 +110,33 @@ class Fitness:
         return self.against_itself > _ILL or (self.against_others or 0.0) > _ILL
 
 
+def _canary_values(most: int) -> dict[int, tuple[Worker, str, list[float]]]:
+    """By worker its clock and its last readings, the oldest first, from the site's newest reports.
+
+    One backward walk along the reports, however long ago a worker last brought a reading.
+    """
+    readings: dict[int, list[list[dict[str, Any]]]] = defaultdict(list)
+    newest = Report.objects.order_by("-id").values_list("attempt__worker_id", "canary")[:_REPORTS_READ]
+    for worker_id, row in newest:
+        if row and len(readings[worker_id]) < _CANARY_REPORTS:
+            readings[worker_id].append(row)
+    found = {}
+    for worker in Worker.objects.filter(pk__in=readings).order_by("device_class", "name")[:most]:
+        rows = readings[worker.pk]
+        clock = rows[0][0]["clock"] if rows else ""
+        values = [min(entry["seconds"] for entry in row) for row in rows[::-1] if row[0]["clock"] == clock]
+        if len(values) > 1:
+            found[worker.pk] = (worker, clock, values)
+    return found
+
+
 def fitness_rows(*, most: int = 200) -> list[Fitness]:
     """Every worker whose reports bring canary readings, the ill ones first.
 
     A reading is the faster of before and after: what disturbed one of them is no illness.  The GPU's own
     past is the older half of its last readings.
     """
-    found: dict[int, tuple[Worker, str, list[float]]] = {}
-    for worker in Worker.objects.order_by("device_class", "name")[:most]:
-        reports = Report.objects.filter(attempt__worker=worker).exclude(canary=[]).order_by("-id")
-        rows = [row for row in reports.values_list("canary", flat=True)[:_CANARY_REPORTS] if row]
-        clock = rows[0][0]["clock"] if rows else ""
-        values = [min(entry["seconds"] for entry in row) for row in rows[::-1] if row[0]["clock"] == clock]
-        if len(values) > 1:
-            found[worker.pk] = (worker, clock, values)
+    found = _canary_values(most)
     now = {key: median(values[-5:]) for key, (_, _, values) in found.items()}
     rows_found = []
     for key, (worker, clock, values) in found.items():

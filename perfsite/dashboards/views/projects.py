@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.conf import settings
 from django.core.paginator import Page
 from django.http import HttpRequest, HttpResponse
@@ -11,13 +13,14 @@ from django.views.decorators.http import require_safe
 
 from perfsite.core.errors import NotFoundError
 from perfsite.dashboards.selectors.access import project_get
-from perfsite.dashboards.selectors.builds import build_rows, builds_recent
+from perfsite.dashboards.selectors.builds import BuildRow, build_rows, builds_recent
 from perfsite.dashboards.selectors.incidents import incidents_list
 from perfsite.dashboards.selectors.jobs import jobs_failed, jobs_queued_count, jobs_running
 from perfsite.dashboards.selectors.levels import levels_of
 from perfsite.dashboards.selectors.moved import moved_groups
 from perfsite.dashboards.selectors.workers import workers_unserved
 from perfsite.dashboards.views.reading import page, page_of
+from perfsite.dashboards.views.twins import Table, page_render
 from perfsite.runs.selectors import build_may_be_measured
 
 _RECENT = 10
@@ -54,8 +57,22 @@ def builds(request: HttpRequest, slug: str) -> HttpResponse:
     """Every build of a project, the newest first."""
     project = project_get(request=request, slug=slug)
     shown: Page = page_of(request, builds_recent(project=project))
-    context = {"project": project, "tab": "builds", "page": shown, "rows": build_rows(builds=list(shown))}
-    return render(request, "dashboards/builds.html", context)
+    rows = build_rows(builds=list(shown))
+    context = {"project": project, "tab": "builds", "page": shown, "rows": rows}
+    return page_render(request, "dashboards/builds.html", context, tables=lambda: [_builds_table(rows)])
+
+
+def _builds_table(rows: Sequence[BuildRow]) -> Table:
+    """The builds of the page shown."""
+    kinds = ("regressed", "improved", "suspected", "unknown", "same")
+    found = [
+        (
+            row.build.ordinal, row.build.sha, row.build.received_at.isoformat(), row.build.author_name,
+            row.build.subject, row.state, *(row.verdicts.get(kind, 0) for kind in kinds),
+        )
+        for row in rows
+    ]  # fmt: skip
+    return Table("builds", ("ordinal", "sha", "received_at", "author", "subject", "state", *kinds), found)
 
 
 @require_safe

@@ -18,6 +18,7 @@ from perfsite.dashboards.selectors.builds import build_rows
 from perfsite.dashboards.selectors.jobs import job_stages, live_job, run_jobs, run_ladder
 from perfsite.dashboards.selectors.verdicts import verdict_counts, verdicts_newest
 from perfsite.dashboards.views.reading import page
+from perfsite.dashboards.views.twins import Table, page_render
 from perfsite.results.selectors import previous_values, run_points
 from perfsite.runs import services
 from perfsite.runs.models import Job, Run
@@ -52,7 +53,31 @@ def run(request: HttpRequest, pk: int) -> HttpResponse:
         ],
         "remarks": [remark for job in jobs if hasattr(job, "report") for remark in job.report.remarks],
     }
-    return render(request, "dashboards/run.html", context)
+    return page_render(request, "dashboards/run.html", context, tables=lambda: [_table(context["points"])])
+
+
+def _table(points: list[tuple[Any, float | None, Any]]) -> Table:
+    """What the run measured, values in each metric's own unit."""
+    columns = (
+        "series",
+        "case",
+        "metric",
+        "value",
+        "ci_low",
+        "ci_high",
+        "n",
+        "unstable",
+        "relative",
+        "verdict",
+    )
+    rows = [
+        (
+            point.series_id, point.series.case_label, point.series.metric, point.value, point.ci_low,
+            point.ci_high, point.n, point.unstable, relative, verdict.kind if verdict else None,
+        )
+        for point, relative, verdict in points
+    ]  # fmt: skip
+    return Table("points", columns, rows)
 
 
 @require_safe

@@ -13,6 +13,8 @@ from django_htmx.http import replace_url
 from perfsite.dashboards.selectors.access import project_get
 from perfsite.dashboards.selectors.trends import trend_groups, trend_rows
 from perfsite.dashboards.views.reading import page
+from perfsite.dashboards.views.twins import Table, page_render
+from perfsite.results.models import Series
 from perfsite.results.selectors import FACETS, facet_values, series_find
 
 # more rows than this are no overview: the page asks for a narrower filter instead
@@ -48,4 +50,13 @@ def trends(request: HttpRequest, slug: str) -> HttpResponse:
         (name, _FACET_TITLES.get(name, name), values, chosen[name])
         for name, values in facet_values(project=project).items()
     ]
-    return render(request, "dashboards/trends.html", context)
+    return page_render(request, "dashboards/trends.html", context, tables=lambda: [_table(list(found))])
+
+
+def _table(series: list[Series]) -> Table:
+    """Every series that matches, not only those drawn, with its newest value in the metric's own unit."""
+    rows = [
+        (row.series.pk, *(getattr(row.series, name) for name in FACETS), row.last, row.change)
+        for row in trend_rows(series=series)
+    ]
+    return Table("series", ("id", *FACETS, "newest", "relative"), rows)
