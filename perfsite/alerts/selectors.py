@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -21,8 +22,11 @@ RECENT = timedelta(days=7)
 _TOLD = (Notification.Occasion.INCIDENT,)
 
 
-def incidents_due(*, now: datetime) -> list[Incident]:
-    """Incidents nobody was told of whose build has no open question, or that waited long enough."""
+def incidents_due(*, now: datetime) -> Iterator[Incident]:
+    """Incidents nobody was told of whose build has no open question, or that waited long enough.
+
+    One at a time: of a thousand the first is told before the last was looked at.
+    """
     rows = Incident.objects.filter(
         told_at=None,
         tellings=None,
@@ -31,7 +35,7 @@ def incidents_due(*, now: datetime) -> list[Incident]:
         opened_at__gte=now - RECENT,
     ).filter(Q(regressions__isnull=False) | Q(kind=Incident.Kind.SERVICE))
     untold = rows.select_related("project__owner", "build", "culprit").distinct().order_by("id")
-    return [row for row in untold if _is_due(row, now)]
+    return (row for row in untold if _is_due(row, now))
 
 
 def _is_due(incident: Incident, now: datetime) -> bool:

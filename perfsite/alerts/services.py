@@ -28,16 +28,21 @@ MAX_TRIES = 8
 
 
 def incidents_tell() -> int:
-    """Decide, queue what is due, recover what a dead sender left, send; returns how many went out."""
-    now = timezone.now()
-    tellings_make(now=now)
-    tellings_release(now=timezone.now())
-    notifications_recover(now=now)
-    due = selectors.notifications_due(now=timezone.now())  # those queued a moment ago too
-    return sum(
-        guarded(partial(notification_send, notification=row), f"sending notification {row.pk}")
-        for row in due.select_related("channel__project")
-    )
+    """Recover what a dead sender left, send what is queued, queue and decide more; returns how many went out.
+
+    What is queued goes first and the rest comes in batches: a sender that dies often still gets some out.
+    """
+    sent = 0
+    while True:
+        now = timezone.now()
+        notifications_recover(now=now)
+        due = selectors.notifications_due(now=now).select_related("channel__project")
+        sent += sum(
+            guarded(partial(notification_send, notification=row), f"sending notification {row.pk}")
+            for row in due
+        )
+        if not (tellings_release(now=timezone.now()) or tellings_make(now=timezone.now())):
+            return sent
 
 
 def notification_send(*, notification: Notification) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 
 from django.db import transaction
 
@@ -25,13 +26,20 @@ from perfsite.regressions.incident_states import OPEN_STATES
 from perfsite.regressions.models import Incident
 from perfsite.runs.models import Build, Project
 
+# how many incidents are decided about before the first of them is sent
+BATCH = 25
+
 
 def tellings_make(*, now: datetime) -> int:
-    """Decide about every incident, improvement and withdrawal that is due; returns how many."""
-    made = sum(
+    """Decide about what is due, a batch of incidents, every improvement and withdrawal; returns how many.
+
+    A batch, so that a sender that dies often still gets something out.
+    """
+    decided = (
         guarded(partial(incident_decide, incident_id=row.pk, now=now), f"deciding about {row}")
         for row in selectors.incidents_due(now=now)
     )
+    made = sum(islice(filter(None, decided), BATCH))
     made += sum(
         guarded(partial(improvement_decide, build=build, now=now), f"deciding about {build}")
         for build in selectors.improvements_due(now=now)
@@ -155,10 +163,10 @@ def _withdraw(telling: Telling, now: datetime) -> bool:
 
 
 def tellings_release(*, now: datetime) -> int:
-    """Queue what is due: a notification each, or one for all that wait for one digest or summary."""
+    """Queue a batch of what is due: a notification each, or one for all that wait for a digest or summary."""
     due = Telling.objects.filter(notification=None, due_at__lte=now)
     single = due.filter(decision__in=("now", "hold")).order_by("id").values_list("id", flat=True)
-    released = sum(_release(pk) for pk in list(single))
+    released = sum(_release(pk) for pk in list(single[: 4 * BATCH]))
     together = due.filter(decision__in=("digest", "capped")).order_by()
     groups = list(together.values_list("channel_id", "recipient", "decision").distinct())
     return released + sum(_release_together(*group, now=now) for group in groups)

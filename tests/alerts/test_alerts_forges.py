@@ -1,0 +1,120 @@
+"""GitHub and GitLab against servers that keep statuses and comments as theirs do."""
+
+import ipaddress
+import json
+from urllib.parse import urlsplit
+
+import pytest
+
+from perfsite.alerts.channels import DeliveryError, github, gitlab
+from perfsite.alerts.models import Channel
+from tests.alerts.http_sink import Answer, Call, HttpSink, http_sink
+from tests.factories import project_make
+
+pytestmark = pytest.mark.django_db
+
+FORGES = {"github": github, "gitlab": gitlab}
+SHA = "a" * 40
+
+
+class Kept:
+    """What a forge keeps: lists by path; GitLab calls notes what GitHub calls comments."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[dict]] = {}
+        self.writes: list[str] = []
+
+    def answer(self, call: Call) -> Answer:
+        path = urlsplit(call.path).path.replace("/repository/", "/")
+        path = path.replace("/statuses/", "/commits/", 1).removesuffix("/statuses")
+        status, found = 200, self._at(path, call)
+        if call.method != "GET":
+            self.writes.append(f"{call.method} {path.rsplit('/', 2)[-2]}")
+            status = 201 if call.method == "POST" else 200
+        return status, {"Content-Type": "application/json"}, json.dumps(found).encode()
+
+    def _at(self, path: str, call: Call) -> object:
+        number = path.rsplit("/", 1)[-1]
+        if call.method == "GET":
+            return self.rows.get(path, [])
+        if call.method == "POST":
+            row = {"id": sum(map(len, self.rows.values())) + 1, **call.json}
+            row["status"] = row.get("state")
+            row["state"] = row.get("state", "")
+            # statuses come the newest first, comments the oldest
+            place = 0 if "commits" in path else len(self.rows.get(path, []))
+            self.rows.setdefault(path, []).insert(place, row)
+            return row
+        for rows in self.rows.values():
+            for row in [one for one in rows if str(one["id"]) == number]:
+                if call.method == "DELETE":
+                    rows.remove(row)
+                else:
+                    row |= call.json
+                return row
+        return {}
+
+
+@pytest.fixture(params=["github", "gitlab"])
+def forge(request, settings):
+    """The channel's module, its project, the server and what it keeps."""
+    settings.ALERTS_HTTP = True
+    settings.ALERTS_TIMEOUT_SECONDS = 5
+    settings.OUTBOUND_NETWORKS = (ipaddress.ip_network("127.0.0.0/8"),)
+    project = project_make()
+    with http_sink() as sink:
+        kept = Kept()
+        sink.answer = kept.answer
+        Channel.objects.create(
+            project=project, kind=request.param, name="forge", settings={"api_url": sink.url},
+            secrets={"token": "t0ken"},
+        )  # fmt: skip
+        yield FORGES[request.param], project, sink, kept
+
+
+def test_a_status_is_written_once_and_again_only_when_it_differs(forge):
+    module, project, sink, kept = forge
+    said = {"project": project, "sha": SHA, "description": "x" * 300, "url": "https://p.example/1/"}
+    for state in ("pending", "failure", "failure", "success"):
+        module.status_set(state=state, **said)
+    assert len(kept.writes) == 3
+    (rows,) = kept.rows.values()
+    assert rows[0]["target_url"] == "https://p.example/1/"
+    assert len(rows[0]["description"]) == 140
+    token = sink.calls[0].headers
+    assert "t0ken" in (token.get("authorization", "") + token.get("private-token", ""))
+    with pytest.raises(ValueError, match="unknown status"):
+        module.status_set(state="red", **said)
+
+
+def test_a_comment_is_edited_in_place_and_a_second_one_goes(forge):
+    module, project, _, kept = forge
+    put = {"project": project, "pull_request": 7, "marker": "pull"}
+    module.comment_put(body="first", **put)
+    module.comment_put(body="first", **put)
+    module.comment_put(body="second", **put)
+    (rows,) = kept.rows.values()
+    assert [row["body"] for row in rows] == ["second\n\n<!-- perfsite:pull -->"]
+    assert [word.split()[0] for word in kept.writes] in (["POST", "PATCH"], ["POST", "PUT"])
+    # what somebody else wrote stays, what two senders wrote at once becomes one
+    rows += [{"id": 50, "body": "thanks"}, {"id": 51, "body": "second\n\n<!-- perfsite:pull -->"}]
+    module.comment_put(body="third", **put)
+    assert [row["body"] for row in rows] == ["third\n\n<!-- perfsite:pull -->", "thanks"]
+
+
+@pytest.mark.parametrize(("status", "permanent"), [(401, True), (404, True), (502, False), (429, False)])
+def test_what_a_forge_refuses_says_whether_another_try_helps(forge, status, permanent):
+    module, project, sink, _ = forge
+    sink.say(status, b'{"message": "no"}', Content_Type="application/json", Retry_After="3")
+    with pytest.raises(DeliveryError) as caught:
+        module.status_set(
+            project=project, sha=SHA, state="failure", description="x", url="https://p.example/"
+        )
+    assert caught.value.permanent == permanent
+
+
+def test_without_a_channel_the_error_says_where_to_add_one(forge: tuple[object, object, HttpSink, Kept]):
+    module, project, _, _ = forge
+    Channel.objects.all().delete()
+    with pytest.raises(DeliveryError, match="add its token on the alerts page"):
+        module.comment_put(project=project, pull_request=1, body="x", marker="pull")  # type: ignore[attr-defined]
