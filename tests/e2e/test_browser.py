@@ -150,8 +150,10 @@ class BrowserTest(StaticLiveServerTestCase):
         series = self.history()
         self.open(f"/series/{series.pk}/")
         self.wait(lambda: self.all(".u-over"))
-        self.find(".overlays summary").click()
-        self.find("[data-overlay]").click()
+        # by keys: the page still settles, and a click could meet another place
+        self.find(".overlays summary").send_keys(Keys.ENTER)
+        self.wait(lambda: self.find("[data-overlay]").is_displayed())
+        self.find("[data-overlay]").send_keys(Keys.SPACE)
         self.wait(lambda: self.all(".legend-overlay"))
         assert "also=" in self.browser.current_url
 
