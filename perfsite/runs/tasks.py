@@ -12,7 +12,7 @@ from perfsite.runs.files import files_due, files_plan
 from perfsite.runs.plan import builds_due, builds_plan
 from perfsite.runs.schedule_turns import turns_step
 from perfsite.runs.schedules import turns_begin
-from perfsite.runs.sweep import leases_expire, pins_release, priorities_age, workers_wake
+from perfsite.runs.sweep import leases_expire, pins_release, priorities_age, sweep_noted, workers_wake
 
 
 @shared_task(name="runs.plan")
@@ -32,6 +32,7 @@ def sweep(**_: Any) -> None:
     pins_release()
     priorities_age()
     workers_wake()
+    sweep_noted()
     if builds_due() or files_due().exists():
         wake("runs.plan")
 

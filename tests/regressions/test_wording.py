@@ -76,8 +76,8 @@ def test_a_repositorys_own_metric_keeps_its_name():
 
 
 def test_a_change_too_small_to_matter_is_not_called_none():
-    subject = Subject("20bb10d", "cnn", "torch", "fp32", "b1", "cpu", "load_time")
-    small = wording.same_sentence(subject, Change(0.03, 0.06, 1.0, 0.4, 2.2), pairs=7)
+    loading = Subject("20bb10d", "cnn", "torch", "fp32", "b1", "cpu", "load_time")
+    small = wording.same_sentence(loading, Change(0.03, 0.06, 1.0, 0.4, 2.2), pairs=7)
     assert small.startswith(
         "20bb10d changed the load time of cnn on cpu (torch, fp32, batch 1) by less than "
     )

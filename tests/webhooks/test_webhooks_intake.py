@@ -194,11 +194,6 @@ def test_what_is_none_of_our_business_is_kept_with_its_reason(
     assert not Build.objects.exists()
 
 
-def test_an_artifact_is_not_supported_yet(deliver: Deliver):
-    answer = deliver({"kind": "artifact", "format": "onnx", "url": "https://x/y.onnx"}, forge="generic")
-    assert (answer.status_code, answer.json()["detail"]) == (202, "artifact deliveries are not supported yet")
-
-
 def test_a_deleted_branch_closes_what_waited(deliver: Deliver):
     deliver(push(A, B))
     answer = deliver(push(ZERO, deleted=True, commits=[], head_commit=None))

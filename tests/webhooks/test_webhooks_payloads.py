@@ -216,9 +216,8 @@ def test_generic_refs():
 
 def test_generic_kinds():
     assert generic({"kind": "ping"}).action == Ping()
-    assert generic({"kind": "artifact", "format": "onnx"}).action == Ignored(
-        "artifact deliveries are not supported yet"
-    )
+    with pytest.raises(PayloadError, match="ref: Field required"):
+        generic({"kind": "artifact", "format": "onnx"})
     assert generic({"kind": "x\0" * 100}) == Payload(
         "x" * 60, Ignored(f"kind {'x' * 60!r} is not known; known: commit, artifact, ping")
     )

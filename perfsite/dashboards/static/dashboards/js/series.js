@@ -12,6 +12,7 @@ async function load(address, { span = null, times = false } = {}) {
   }
   if (times) url.searchParams.set("times", "1");
   const answer = await fetch(url, { headers: { Accept: "application/json" } });
+  if (answer.redirected) throw new Error("you are logged out");
   if (!answer.ok) throw new Error(`the site answered ${answer.status}`);
   return answer.json();
 }

@@ -167,8 +167,15 @@ export class SeriesChart {
     const span = isCoarse ? [Math.max(this.whole.from, this.span[0] - room), Math.min(this.whole.to, this.span[1] + room)] : null;
     const times = this.state.time;
     const wanted = this.state.also.map((id) => this.load(id, { span, times }));
-    const [data, ...overlays] = await Promise.all([span || times ? this.load(null, { span, times }) : this.whole, ...wanted]);
+    const finer = span || times ? this.load(null, { span, times }) : this.whole;
+    let answers;
+    try {
+      answers = await Promise.all([finer, ...wanted]);
+    } catch {
+      return; // the site is away or the session over: what is drawn stays true
+    }
     if (asked !== this.asked) return;
+    const [data, ...overlays] = answers;
     if (data.x?.length) this.data = data;
     overlays.forEach((other, index) => (other.words = this.overlayWords(this.state.also[index])));
     this.overlays = overlays.filter((other) => other.x?.length);
