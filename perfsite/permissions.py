@@ -141,7 +141,8 @@ class Permissions(MiddlewareMixin):
             held = role_anywhere(request.user)
         if held >= wanted:
             return None
-        if held is Role.NONE and project is not None:  # whether it exists is not for strangers to know
+        if held is Role.NONE and project is not None and not _is_public(project):
+            # whether it exists is not for strangers to know: a page says so itself
             is_api = request.path.startswith(API)
             return problem_response(404, "there is no such thing, or not for you") if is_api else None
         return _refusal(request, wanted, held)
@@ -173,6 +174,10 @@ def project_id_of(request: HttpRequest, values: dict[str, Any]) -> int | None:
         return None
     model, path = _PROJECT_PATHS[words[0]]
     return apps.get_model(model).objects.filter(pk=int(words[1])).values_list(path, flat=True).first()
+
+
+def _is_public(project_id: int) -> bool:
+    return apps.get_model("runs", "Project").objects.filter(pk=project_id, is_public=True).exists()
 
 
 def _name(request: HttpRequest) -> str:

@@ -175,3 +175,24 @@ def test_an_address_that_guesses_secrets_is_slowed_down(client, settings, world)
     assert statuses == [403, 403, 403, 429, 429]
     elsewhere = client.post("/webhooks/github/zoo/", b"{}", content_type="application/json")
     assert elsewhere.status_code == 403
+
+
+def test_a_public_project_is_shown_to_strangers_and_changed_by_none(
+    numbers, client, django_user_model, settings
+):
+    settings.DEFAULT_ROLE = ""
+    settings.API_PER_MINUTE = {"worker": 10**6, "": 10**6}
+    Project.objects.update(is_public=True)
+    client.force_login(django_user_model.objects.create_user("eve"))
+    wrong = []
+    for pattern in METHODS:
+        names = [name for name, route in ADDRESSES if route == pattern]
+        for method in METHODS[pattern]:
+            need = max(RULES[name].read if method in SAFE else RULES[name].write for name in names)
+            if need is Role.NONE or OTHER_SESSION & set(names):
+                continue
+            status = asked(client, method, filled(pattern, numbers))
+            if status not in (403, 404, 405):
+                wrong.append(f"{method} {names}: {status}")
+    assert wrong == []
+    assert client.get("/projects/zoo/").status_code == 200
