@@ -1,6 +1,7 @@
 """From a pull request's delivery to its comparisons, with a real git repository that keeps the head's ref."""
 
 import pytest
+from django.db import transaction
 
 from perfsite.core.errors import PerfsiteError
 from perfsite.pulls.models import PullHead, PullRequest
@@ -57,7 +58,8 @@ def told(sha, number=7, **values):
 
 
 def received(project, sha, **values):
-    return pull_receive(project=project, forge="github", told=told(sha, **values))
+    with transaction.atomic():  # the delivery's
+        return pull_receive(project=project, forge="github", told=told(sha, **values))
 
 
 def test_head_is_compared_with_the_merge_base_and_not_with_the_branch(project, repository):
@@ -118,7 +120,8 @@ def test_superseded_jobs_are_cancelled_and_queued_again_when_the_head_comes_back
     heads_plan()
     job.refresh_from_db()
     assert (job.state, Job.objects.filter(run__build__sha=first.sha).count()) == ("queued", 1)
-    assert pull_close(project=project, forge="github", told=told(first.sha))
+    with transaction.atomic():
+        assert pull_close(project=project, forge="github", told=told(first.sha))
     job.refresh_from_db()
     assert job.state == "cancelled"
     assert not PullRequest.objects.get().is_open
