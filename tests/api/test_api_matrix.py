@@ -54,8 +54,10 @@ def ask(client, name, world, secret):
     send = getattr(client, method.lower())
     if method == "GET":
         return send(address, headers=headers).status_code
-    body = json.dumps(BODIES.get(name, {}))
-    return send(address, data=body, content_type="application/json", headers=headers).status_code
+    body = BODIES.get(name, {})
+    if "into" in body:
+        body = {"into": world["incident_id"]}
+    return send(address, data=json.dumps(body), content_type="application/json", headers=headers).status_code
 
 
 def expected(name, rule, purpose, *, is_scoped, world) -> set[int]:
