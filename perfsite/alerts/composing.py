@@ -14,7 +14,13 @@ from perfsite.alerts.facts import (
     incident_facts,
     incident_series,
 )
-from perfsite.alerts.message import Message, digest_compose, message_compose, notice_compose
+from perfsite.alerts.message import (
+    IncidentFacts,
+    Message,
+    digest_compose,
+    message_compose,
+    notice_compose,
+)
 from perfsite.alerts.models import Notification
 from perfsite.regressions.models import Incident
 from perfsite.regressions.selectors import regressions_ranked
@@ -63,10 +69,19 @@ def _digest(notification: Notification) -> Message:
     rows = Incident.objects.filter(tellings__notification=notification).distinct().order_by("id")
     rows = rows.select_related("project__owner", "build", "range_start", "culprit")
     several = [incident_facts(incident=row) for row in rows if incident_series(incident=row)]
+    several += _improvements(notification)
     is_digest = notification.occasion == Notification.Occasion.DIGEST
     why = "gathered for this digest" if is_digest else "held back because the day's messages were spent"
     url = f"{settings.SITE_URL}/projects/{project.slug}/incidents/"
     return digest_compose(several, project=project.slug, url=url, why=why)
+
+
+def _improvements(notification: Notification) -> list[IncidentFacts]:
+    """What builds made better, of what a digest gathers; what was taken back since is left out."""
+    tellings = notification.tellings.filter(incident=None).select_related("build__project").order_by("id")
+    builds = [telling.build for telling in tellings if telling.build is not None]
+    better = ((build, improvements_of(build=build)) for build in builds)
+    return [improvement_facts(build=build, verdicts=verdicts) for build, verdicts in better if verdicts]
 
 
 def _notice(notification: Notification) -> Message:

@@ -96,7 +96,8 @@ def quiet_end(terms: Terms, now: datetime) -> datetime | None:
     zone = ZoneInfo(terms.zone)
     local = now.astimezone(zone).time()
     is_quiet = start <= local < end if start < end else local >= start or local < end
-    return _next(end, now, zone) if is_quiet else None
+    # where clocks are set back they show `end` twice; after the first, the second ends the quiet hours
+    return min(_next(end, now, zone), _next(end.replace(fold=1), now, zone)) if is_quiet else None
 
 
 def _is_asked(fact: SeriesFact, terms: Terms) -> bool:

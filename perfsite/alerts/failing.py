@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from perfsite.alerts.models import Channel, Notification, Telling
-from perfsite.alerts.queueing import owner_notify, telling_queue
+from perfsite.alerts.queueing import owner_notify
 from perfsite.regressions.assigning import owner_of
 
 
@@ -27,25 +27,29 @@ def channel_disable(*, channel: Channel, reason: str) -> bool:
     return True
 
 
-def recipient_replace(*, notification: Notification, reason: str) -> Notification | None:
-    """Let the project's owner hear what a mailbox refused; None when that is the owner's own."""
-    channel, owner = notification.channel, ""
-    if channel is not None:
-        owner = owner_of(project=channel.project)
-    telling = notification.tellings.first()
-    if not owner or owner == notification.recipient or telling is None:
-        return None
-    row, is_new = Telling.objects.get_or_create(
-        incident=telling.incident,
-        build=telling.build,
-        channel=telling.channel,
-        recipient=owner,
-        occasion=telling.occasion,
-        defaults={
-            "rule": telling.rule,
-            "decision": "now",
-            "why": f"instead of {notification.recipient}: {reason}",
-            "due_at": timezone.now(),
-        },
-    )
-    return telling_queue(telling=row) if is_new else None
+def recipient_replace(*, notification: Notification, reason: str) -> int:
+    """Let the project's owner hear all that a mailbox refused; returns how much is new to the owner.
+
+    What came in one message goes to the owner in one, too.
+    """
+    channel = notification.channel
+    owner = owner_of(project=channel.project) if channel is not None else ""
+    if not owner or owner == notification.recipient:
+        return 0
+    made = 0
+    for telling in notification.tellings.select_related("incident", "build", "channel", "rule"):
+        _, is_new = Telling.objects.get_or_create(
+            incident=telling.incident,
+            build=telling.build,
+            channel=telling.channel,
+            recipient=owner,
+            occasion=telling.occasion,
+            defaults={
+                "rule": telling.rule,
+                "decision": telling.decision if telling.decision in ("digest", "capped") else "now",
+                "why": f"instead of {notification.recipient}: {reason}",
+                "due_at": timezone.now(),
+            },
+        )
+        made += is_new
+    return made

@@ -62,6 +62,19 @@ def withdrawals_due() -> list[Telling]:
     return list(rows.exclude(Exists(again)).select_related("incident", "channel", "rule").order_by("id"))
 
 
+def tellings_reopened(*, now: datetime) -> QuerySet[Telling]:
+    """What was not sent because its incident was closed, and it stands again: nobody heard of it yet."""
+    return Telling.objects.filter(
+        notification=None,
+        due_at=None,
+        decision__in=("now", "hold", "digest", "capped"),
+        occasion=Notification.Occasion.INCIDENT,
+        created_at__gte=now - RECENT,
+        incident__state__in=OPEN_STATES,
+        incident__merged_into=None,
+    )
+
+
 def improvements_due(*, now: datetime) -> list[Build]:
     """Builds with a fresh improvement in projects whose rules ask for them, not decided about yet."""
     projects = Rule.objects.filter(improvements=True, is_enabled=True).values_list("project_id", flat=True)

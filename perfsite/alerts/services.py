@@ -36,13 +36,17 @@ def incidents_tell() -> int:
     while True:
         now = timezone.now()
         notifications_recover(now=now)
-        due = selectors.notifications_due(now=now).select_related("channel__project")
-        sent += sum(
-            guarded(partial(notification_send, notification=row), f"sending notification {row.pk}")
-            for row in due
-        )
+        due = selectors.notifications_due(now=now).values_list("pk", flat=True)
+        sent += sum(guarded(partial(_due_send, pk, now), f"sending notification {pk}") for pk in list(due))
         if not (tellings_release(now=timezone.now()) or tellings_make(now=timezone.now())):
             return sent
+
+
+def _due_send(pk: int, now: datetime) -> bool:
+    """Send one, unless it is not due any more: one before it may have had its channel disabled."""
+    rows = selectors.notifications_due(now=now).select_related("channel__project")
+    row = rows.filter(pk=pk).first()
+    return row is not None and notification_send(notification=row)
 
 
 def notification_send(*, notification: Notification) -> bool:
@@ -110,9 +114,14 @@ def _recover(row: Notification) -> bool:
     end = partial(_end, row, sending="lost")
     if row.channel is None or not CHANNELS[row.channel.kind].repeatable:
         return end(to="uncertain", error="the sender died in mid-call: it may have gone out or not")
-    if row.tries >= MAX_TRIES:
+    if _is_last(row):
         return end(to="failed", error=f"the sender died at try {row.tries} of {MAX_TRIES}")
     return end(to="queued", error="the sender died in mid-call")
+
+
+def _is_last(notification: Notification) -> bool:
+    """Whether its tries are spent; a person who sends it again gives it as many more."""
+    return notification.tries % MAX_TRIES == 0
 
 
 def _fail(notification: Notification, error: DeliveryError) -> None:
@@ -123,7 +132,7 @@ def _fail(notification: Notification, error: DeliveryError) -> None:
     if error.is_unknown and not kind.repeatable:
         end(to="uncertain")
         return
-    if error.permanent or notification.tries >= MAX_TRIES:
+    if error.permanent or _is_last(notification):
         with transaction.atomic():
             if not end(to="failed"):
                 return
@@ -133,7 +142,7 @@ def _fail(notification: Notification, error: DeliveryError) -> None:
                 channel_disable(channel=channel, reason=str(error))
         return
     wait = retry_wait(
-        notification.tries,
+        (notification.tries - 1) % MAX_TRIES + 1,
         first=timedelta(seconds=settings.ALERTS_BACKOFF_SECONDS),
         share=random.random(),  # noqa: S311 - jitter, no secret
         asked=error.retry_after,
@@ -166,7 +175,6 @@ def notification_again(*, notification: Notification, actor: str) -> bool:
         notification,
         to="queued",
         legal=NOTIFICATION_STATES,
-        tries=0 if notification.tries >= MAX_TRIES else notification.tries,
         due_at=timezone.now(),
         error=f"sent again by {actor}",
     )

@@ -11,6 +11,7 @@ from functools import partial
 from itertools import islice
 
 from django.db import transaction
+from django.utils import timezone
 
 from perfsite.alerts import selectors
 from perfsite.alerts.channels import CHANNELS
@@ -26,6 +27,7 @@ from perfsite.regressions.incident_states import OPEN_STATES
 from perfsite.regressions.models import Incident
 from perfsite.runs.models import Build, Project
 
+CLOSED = "closed before it was told"
 # how many incidents are decided about before the first of them is sent
 BATCH = 25
 
@@ -164,6 +166,7 @@ def _withdraw(telling: Telling, now: datetime) -> bool:
 
 def tellings_release(*, now: datetime) -> int:
     """Queue a batch of what is due: a notification each, or one for all that wait for a digest or summary."""
+    selectors.tellings_reopened(now=now).update(due_at=now)
     due = Telling.objects.filter(notification=None, due_at__lte=now)
     single = due.filter(decision__in=("now", "hold")).order_by("id").values_list("id", flat=True)
     released = sum(_release(pk) for pk in list(single[: 4 * BATCH]))
@@ -174,12 +177,11 @@ def tellings_release(*, now: datetime) -> int:
 
 @transaction.atomic
 def _release(telling_id: int) -> bool:
-    rows = Telling.objects.select_for_update(of=("self",)).select_related("incident", "channel")
+    rows = Telling.objects.select_for_update(of=("self",)).select_related("incident__project", "channel")
     telling = rows.get(pk=telling_id)
     if telling.notification_id is not None or telling.due_at is None:
         return False
-    if _is_over(telling):
-        _drop(telling)
+    if _is_dropped(telling):
         return False
     telling_queue(telling=telling)
     return True
@@ -192,11 +194,8 @@ def _release_together(channel_id: int, recipient: str, decision: str, *, now: da
     rows = Telling.objects.filter(
         channel=channel, recipient=recipient, decision=decision, notification=None, due_at__lte=now
     )
-    waiting = list(rows.select_related("incident").order_by("id"))
-    for telling in waiting:
-        if _is_over(telling):
-            _drop(telling)
-    kept = [telling for telling in waiting if telling.due_at is not None]
+    waiting = list(rows.select_related("incident__project").order_by("id"))
+    kept = [telling for telling in waiting if not _is_dropped(telling)]
     if not kept:
         return False
     occasion = Notification.Occasion.DIGEST if decision == "digest" else Notification.Occasion.SUMMARY
@@ -215,7 +214,23 @@ def _is_over(telling: Telling) -> bool:
     return incident.merged_into_id is not None or incident.state not in OPEN_STATES
 
 
-def _drop(telling: Telling) -> None:
+def _is_muted(telling: Telling) -> bool:
+    """Whether every series of its incident was muted while the message waited."""
+    incident = telling.incident
+    if incident is None or telling.decision == "now" or telling.occasion != Notification.Occasion.INCIDENT:
+        return False
+    series = {fact.series_id for fact in incident_series(incident=incident)}
+    return bool(series) and series <= selectors.muted_series(project=incident.project, now=timezone.now())
+
+
+def _is_dropped(telling: Telling) -> bool:
+    """Whether a message that waited is not to be sent, which its row says then."""
+    if _is_over(telling):  # the decision stays: it counts again when the incident is opened again
+        telling.why = f"{telling.why}; {CLOSED}".lstrip("; ")
+    elif _is_muted(telling):
+        telling.decision, telling.why = "muted", "its series were muted while it waited"
+    else:
+        return False
     telling.due_at = None
-    telling.why = f"{telling.why}; closed before it was told".lstrip("; ")
-    telling.save(update_fields=["due_at", "why"])
+    telling.save(update_fields=["decision", "due_at", "why"])
+    return True

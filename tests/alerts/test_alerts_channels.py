@@ -15,6 +15,7 @@ from django.utils import timezone
 from perfsite.alerts.channels import CHANNELS, DeliveryError, Outgoing
 from perfsite.alerts.message import message_compose
 from perfsite.alerts.models import Channel, Notification, OutboxMail, Rule, Sending
+from perfsite.alerts.queueing import notification_queue
 from perfsite.alerts.services import incidents_tell, notification_again
 from perfsite.regressions.models import Incident
 from tests.alerts.http_sink import http_sink
@@ -194,6 +195,16 @@ def test_a_channel_that_refuses_for_good_is_disabled_and_the_owner_hears_of_it(c
     assert notification_again(notification=row, actor="ada")
     assert incidents_tell() == 1
     assert row_of(channel).state == "sent"
+
+
+def test_what_is_due_with_the_message_that_was_refused_waits_for_the_channel(channel, sink):
+    for number in range(3):
+        notification_queue(channel=channel, recipient="", occasion="test", about=str(number), notice="x")
+    sink.say(410, b"gone")
+    incidents_tell()
+    states = Notification.objects.filter(channel=channel, occasion="test").values_list("state", flat=True)
+    assert sorted(states) == ["failed", "queued", "queued"]
+    assert len(sink.calls) == 1
 
 
 def test_a_chat_whose_answer_was_lost_is_uncertain_and_not_asked_again(channel, sink):

@@ -94,3 +94,10 @@ def test_the_wait_doubles_with_jitter_and_is_never_shorter_than_asked(tries, sha
 def test_retry_after_is_seconds_or_a_date(header, seconds):
     found = retry_after(header, now=NOON)
     assert (found.total_seconds() if found is not None else None) == seconds
+
+
+def test_quiet_hours_end_the_same_night_where_clocks_are_set_back():
+    """Berlin shows 02:30 at 00:30 and at 01:30 UTC on 2026-10-25."""
+    terms = Terms(quiet_from=time(22), quiet_to=time(2, 30), zone="Europe/Berlin")
+    for now, ends in ((at(25, 0, 10, 10), at(25, 0, 30, 10)), (at(25, 1, 10, 10), at(25, 1, 30, 10))):
+        assert decide([LATENCY], terms, now=now).at == ends

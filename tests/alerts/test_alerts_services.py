@@ -7,11 +7,18 @@ from django.utils import timezone
 
 from perfsite.alerts import channels, selectors, services
 from perfsite.alerts.channels import ChannelKind, DeliveryError
-from perfsite.alerts.models import Notification, OutboxMail, Sending
-from perfsite.alerts.services import incidents_tell, notification_send, notifications_recover
+from perfsite.alerts.configuring import incident_mute
+from perfsite.alerts.models import Notification, OutboxMail, Sending, Telling
+from perfsite.alerts.services import (
+    incidents_tell,
+    notification_again,
+    notification_send,
+    notifications_recover,
+)
 from perfsite.alerts.telling import tellings_make, tellings_release
 from perfsite.regressions.models import Incident
 from perfsite.regressions.services import reports_screen
+from perfsite.regressions.triage import incident_triage
 from perfsite.runs.models import Build, Job
 from tests.alerts.smtp_sink import smtp_sink
 from tests.factories import case_make, job_make, project_make
@@ -174,8 +181,9 @@ def test_a_refusal_for_good_ends_it(incident, sink):
 
 
 def test_what_a_mailbox_refuses_the_owner_hears(incident, sink):
+    row = queued(incident)
     sink.recipient_answer = "550 no such person"
-    incidents_tell()
+    assert not notification_send(notification=row)
     sink.recipient_answer = "250 fine"
     assert incidents_tell() == 1
     assert sink.mails[0]["To"] == "owner@example.org"
@@ -192,6 +200,60 @@ def test_tries_end(incident, settings):
     row = Notification.objects.get(recipient="ada@example.org")
     assert (row.state, row.tries) == ("failed", services.MAX_TRIES)
     assert "check EMAIL_HOST and EMAIL_PORT" in row.error
+
+
+def test_a_person_gives_as_many_tries_again(incident, settings):
+    test_tries_end(incident, settings)
+    settings.EMAIL_BACKEND = "perfsite.alerts.outbox.EmailBackend"
+    row = Notification.objects.get(recipient="ada@example.org")
+    assert notification_again(notification=row, actor="ada")
+    assert incidents_tell() >= 1
+    row.refresh_from_db()
+    assert (row.state, row.tries, row.sendings.count()) == ("sent", 9, 9)
+
+
+@pytest.fixture
+def waiting(incident) -> Telling:
+    """The incident's message, held until an hour from now."""
+    tellings_make(now=timezone.now())
+    Telling.objects.update(decision="hold", due_at=timezone.now() + timedelta(hours=1))
+    return Telling.objects.get()
+
+
+def test_what_was_closed_while_its_message_waited_is_told_when_it_is_opened_again(incident, waiting):
+    Telling.objects.update(due_at=timezone.now())
+    incident_triage(incident=incident, state="invalid")
+    assert incidents_tell() == incidents_tell() == 0
+    incident_triage(incident=incident, state="untriaged")
+    assert incidents_tell() == 1
+    assert incidents_tell() == 0
+
+
+def test_what_was_muted_while_its_message_waited_is_not_told(incident, waiting):
+    until = timezone.now() + timedelta(days=1)
+    incident_mute(incident=incident, until=until, reason="known", actor="ada")
+    Telling.objects.update(due_at=timezone.now())
+    assert incidents_tell() == incidents_tell() == 0
+    waiting.refresh_from_db()
+    assert (waiting.decision, waiting.why) == ("muted", "its series were muted while it waited")
+
+
+def test_a_digest_tells_improvements_too_and_all_of_it_to_the_owner_when_refused(incident, waiting, sink):
+    better = incident.regressions.get().verdict
+    better.pk, better.kind, better.build = None, "improved", Build.objects.order_by("ordinal")[2]
+    better.save()
+    improved = Telling.objects.get()
+    improved.pk, improved.incident, improved.build = None, None, better.build
+    improved.occasion = "improvement"
+    improved.save()
+    Telling.objects.update(decision="digest", due_at=timezone.now())
+    sink.recipient_answer = "550 no such person"
+    assert tellings_release(now=timezone.now()) == 1
+    assert not notification_send(notification=Notification.objects.get())
+    sink.recipient_answer = "250 fine"
+    assert incidents_tell() == 1
+    (mail,) = sink.mails
+    assert (mail["To"], "1 incident and 1 improvement" in mail["Subject"]) == ("owner@example.org", True)
 
 
 def test_a_delivery_error_is_not_permanent_unless_said():

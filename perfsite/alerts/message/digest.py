@@ -17,7 +17,7 @@ def digest_compose(several: Sequence[IncidentFacts], *, project: str, url: str, 
     """
     if not several:
         raise ValueError(f"a digest of {project} without an incident")
-    count = f"{len(several)} incident{'s' if len(several) > 1 else ''}"
+    count = _count(several)
     told = tuple((f"{headline_of(facts)}.", (facts.url,)) for facts in several[:MOST_ROWS])
     left = len(several) - MOST_ROWS
     return _composed(
@@ -26,7 +26,14 @@ def digest_compose(several: Sequence[IncidentFacts], *, project: str, url: str, 
         sections=told + ((("", (f"and {left} more on the page",)),) if left > 0 else ()),
         links=(("All incidents", url),),
         payload={"project": project, "incidents": [payload_of(facts) for facts in several]},
+        tone="improved" if all(facts.is_improvement for facts in several) else "regressed",
     )
+
+
+def _count(several: Sequence[IncidentFacts]) -> str:
+    better = sum(facts.is_improvement for facts in several)
+    counts = ((len(several) - better, "incident"), (better, "improvement"))
+    return " and ".join(f"{count} {word}{'s' if count > 1 else ''}" for count, word in counts if count)
 
 
 def notice_compose(*, project: str, headline: str, lines: Sequence[str], title: str, url: str) -> Message:
