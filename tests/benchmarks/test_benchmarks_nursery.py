@@ -201,7 +201,10 @@ def test_modules_are_imported_before_the_call(nursery):
     assert isolated(is_imported, "colorsys", nursery=nursery)
 
 
+# what runs in a shell's background is born deaf to Ctrl-C, and so are its children
 LONG = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with nursery_open(lambda: None) as nursery:
     isolated(time.sleep, 600, nursery=nursery, meanwhile=lambda pid: print(pid, nursery.pid, flush=True))
 """

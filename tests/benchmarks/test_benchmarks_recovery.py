@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
 from benchmarks.cases import Case, ModelSource
@@ -53,10 +52,7 @@ def case(runner: str = "onnxruntime") -> Case:
     return Case(model="m", runner=runner, suite="recovery", duration_s=0.5)
 
 
-def children() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
-
-
+@pytest.mark.usefixtures("leaves_no_process")
 def test_the_time_from_the_kill_to_a_good_answer(tmp_path, monkeypatch):
     started: list[int] = []
 
@@ -77,7 +73,6 @@ def test_the_time_from_the_kill_to_a_good_answer(tmp_path, monkeypatch):
     # an interpreter, onnxruntime and the model: not less than a tenth of a second, however fast the machine
     assert 0.1 < min(time.samples) <= max(time.samples) < 60
     assert len(started) == len(set(started)) == time.n + 1, "a new process after each kill"
-    assert children() == []
     (told,) = [remark.sentence for remark in report.remarks if remark.code == "requests-failed"]
     lost, refused = counts_of(told)
     assert lost >= time.n, "each was killed with a request in its hands"
@@ -89,15 +84,16 @@ def counts_of(sentence: str) -> tuple[int, int]:
     return numbers[1], numbers[2]
 
 
+@pytest.mark.usefixtures("leaves_no_process")
 def test_answers_that_changed_are_no_recovery_and_nothing_is_left(tmp_path):
     (tmp_path / "model.py").write_text(CHANGING)
     source = ModelSource(kind="entry", ref="model.py:build")
     bench = Bench(case("torch"), Assets(source, tmp_path, "fp32", "cpu", threads=1))
     with pytest.raises(MeasureError, match="differ from those before"):
         recovery_measure(bench)
-    assert children() == []
 
 
+@pytest.mark.usefixtures("leaves_no_process")
 def test_outputs_without_values_are_refused(tmp_path):
     """Any two of them are alike, and what a server answers after a kill could not be judged."""
     (tmp_path / "model.py").write_text(EMPTY)
@@ -105,7 +101,6 @@ def test_outputs_without_values_are_refused(tmp_path):
     bench = Bench(case("torch"), Assets(source, tmp_path, "fp32", "cpu", threads=1))
     with pytest.raises(MeasureError, match="hold no values"):
         recovery_measure(bench)
-    assert children() == []
 
 
 @contextmanager
@@ -153,6 +148,7 @@ def test_a_server_that_keeps_up_refuses_nobody():
     assert (refused, waiting <= 2) == (0, True)
 
 
+@pytest.mark.usefixtures("leaves_no_process")
 def test_a_child_that_hangs_is_an_error_not_a_wait(monkeypatch):
     monkeypatch.setattr("benchmarks.serving.child.STUCK_MOST_S", 0.3)
     with slowing(0.0, 0.0, 16) as child:
@@ -171,14 +167,13 @@ def test_a_child_that_hangs_is_an_error_not_a_wait(monkeypatch):
         child.kill()
         with pytest.raises(MeasureError, match="exit code -9"):
             child.receive(120.0)
-    assert children() == []
 
 
+@pytest.mark.usefixtures("leaves_no_process")
 def test_a_server_that_cannot_load_is_a_skip_and_nothing_is_left():
     bench = Bench(case(), Assets(CNN, Path(), "fp32", "cpu", threads=1))
     with pytest.raises(CannotRun, match="ONNX file"):
         recovery_measure(bench)
-    assert children() == []
 
 
 def test_what_counts_as_the_same_answer():

@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
 from benchmarks.cases import Case, ModelSource
@@ -75,18 +74,18 @@ def test_each_process_sees_its_gpus_and_every_other_variable(monkeypatch):
         (second_raises, ModelError, "the second one's own fault"),
     ],
 )
+@pytest.mark.usefixtures("leaves_no_process")
 def test_when_one_fails_the_others_end_and_its_fault_is_told(call, error, words):
     started = time.monotonic()
     with pytest.raises(error, match=words):
         ranks_run(call, visible=[None, None], most_s=600)
     assert time.monotonic() - started < 200, "nobody waited for the other's time to end"
-    assert psutil.Process().children(recursive=True) == []
 
 
+@pytest.mark.usefixtures("leaves_no_process")
 def test_the_time_ends_for_all():
     with pytest.raises(MeasureError, match="not done after 1 s"):
         ranks_run(sleeps, visible=[None], most_s=1.0)
-    assert psutil.Process().children(recursive=True) == []
 
 
 def test_a_meeting_names_who_did_not_come(tmp_path):

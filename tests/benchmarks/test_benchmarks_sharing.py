@@ -7,7 +7,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
 from benchmarks.cases import Case, ModelSource
@@ -69,6 +68,7 @@ def test_copies_in_threads_are_points(onnx, tmp_path):
     assert four == pytest.approx(4 * one / slowdown, rel=0.7)
 
 
+@pytest.mark.usefixtures("leaves_no_process")
 def test_copies_in_processes_come_and_go(onnx, tmp_path):
     case = Case(
         model="m",
@@ -84,7 +84,6 @@ def test_copies_in_processes_come_and_go(onnx, tmp_path):
         "cpu_utilisation",
     }
     assert table[case.shape, "concurrency_throughput"].value > 0
-    assert psutil.Process().children() == []
 
 
 class Threaded(Runner):
@@ -153,12 +152,13 @@ def test_a_copy_that_fails_to_record_closes_all_of_them(monkeypatch):
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPool")]
 
 
+@pytest.mark.usefixtures("leaves_no_process")
 def test_a_copy_that_cannot_load_is_told_and_leaves_nothing():
     with pytest.raises(CannotRun, match="ONNX file"):
         concurrency_measure(bench("concurrency", streams=2, processes=True))
-    assert psutil.Process().children() == []
 
 
+@pytest.mark.usefixtures("leaves_no_process")
 def test_a_child_that_dies_is_an_error_not_a_wait():
     child = child_start(copy_open, "not what it takes")
     try:
@@ -171,7 +171,6 @@ def test_a_child_that_dies_is_an_error_not_a_wait():
         killed.kill()
         with pytest.raises(MeasureError, match="exit code -9"):
             killed.receive(60.0)
-    assert psutil.Process().children() == []
 
 
 def test_the_order_of_a_burst():
