@@ -43,10 +43,32 @@ def channel_save(
         raise PerfsiteError("a channel needs a name")
     if Channel.objects.filter(project=project, name=name.strip()).exclude(pk=row.pk).exists():
         raise PerfsiteError(f"there is a channel {name.strip()!r} already; choose another name")
+    _secrets_stay(row, values)
     made = _fields_store(row, values)
     row.name, row.disabled_at, row.disabled_reason = name.strip()[:80], None, ""
     row.save()
     return made
+
+
+def _secrets_stay(row: Channel, values: Mapping[str, str]) -> None:
+    """A token that is kept is not sent to another address: who may not read it could have it sent home.
+
+    Raises:
+        PerfsiteError: the address changes and the token is not given anew.
+    """
+    fields = CHANNELS[row.kind].fields
+    moved = [
+        field
+        for field in fields
+        if field.is_url
+        and not field.is_secret
+        and values.get(field.name, "").strip() != row.settings.get(field.name, "")
+    ]
+    sent = [field for field in fields if field.name == "token" and row.secrets.get(field.name)]
+    if moved and sent and not values.get(sent[0].name, "").strip():
+        raise PerfsiteError(
+            f"{moved[0].title} changes: give {sent[0].title} again, which is sent to the new address"
+        )
 
 
 def _fields_store(row: Channel, values: Mapping[str, str]) -> str:

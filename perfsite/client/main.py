@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     options.site = options.site.rstrip("/")
     try:
-        with SiteClient(options.site, options.token) as site:
+        with SiteClient(options.site, options.token.strip()) as site:
             return command.run(options, site)
     except (SiteError, FormatError, RepositoryError) as error:
         complain(str(error))
@@ -63,6 +64,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     except KeyboardInterrupt:
         return _INTERRUPTED
+    except OSError as error:
+        complain(f"{error.filename or 'input or output'}: {error.strerror or error}")
+        return FAILED
+    except Exception:  # Python's own status for it is 1, which a pipeline reads as "regressed"
+        traceback.print_exc()
+        complain(f"{options.command} failed: a mistake of this program, or {options.site} is no Perfsite")
+        return FAILED
 
 
 def parser_make() -> argparse.ArgumentParser:

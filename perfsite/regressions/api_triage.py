@@ -52,7 +52,8 @@ def triage(request: HttpRequest, incident_id: RowId, body: TriageIn) -> Incident
 def triage_many(request: HttpRequest, slug: str, body: TriageManyIn) -> list[Incident]:
     """One decision about many incidents of a project; those that are there already stay untouched."""
     project = row_owned(request, Project.objects.all(), project="", slug=slug)
-    found = Incident.objects.filter(project=project, pk__in=body.incidents)
+    # in one order: two callers at once wait for each other instead of blocking each other
+    found = Incident.objects.filter(project=project, pk__in=body.incidents).order_by("pk")
     if missing := sorted(set(body.incidents) - {row.pk for row in found}):
         raise PerfsiteError(f"project {slug} has no incident {missing[0]}; nothing was changed")
     with transaction.atomic():

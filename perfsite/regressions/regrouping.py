@@ -19,11 +19,12 @@ def incident_merge(*, incident: Incident, into: Incident, actor: str, reason: st
     """Give all regressions of `incident` to `into`; the first stays, empty, and leads to the second.
 
     Raises:
-        PerfsiteError: they are of two projects, the same, or one was merged already.
+        PerfsiteError: they are of two projects, the same, breaches, or one was merged already.
     """
     if incident.pk == into.pk or incident.project_id != into.project_id:
         raise PerfsiteError(f"incident {incident.pk} can be merged only into another one of its project")
     source, target = _both_locked(incident.pk, into.pk)
+    _breaches_refuse(source, target)
     if source.merged_into_id or target.merged_into_id:
         raise PerfsiteError("one of the two was merged into another already; merge what it was merged into")
     moved = Regression.objects.filter(incident=source).update(incident=target)
@@ -65,7 +66,8 @@ def incident_split(
         other = Incident.objects.create(
             project_id=row.project_id, build=build, range_start=start, kind=row.kind, told_at=row.told_at
         )
-    incident_set(incident=other, merged_into=None)
+    told = other.told_at or row.told_at
+    incident_set(incident=other, merged_into=None, told_at=told)
     Regression.objects.filter(pk__in=going).update(incident=other)
     why = f" {reason}" if reason else ""
     event_append(
@@ -87,10 +89,11 @@ def incident_reassign(*, incident: Incident, build: Build, actor: str, reason: s
     Later regressions of the first build still join this incident.
 
     Raises:
-        PerfsiteError: the build is on another branch or project, or another incident accuses it.
+        PerfsiteError: the build is on another branch or project, another accuses it, or it is a breach.
     """
     Project.objects.select_for_update().get(pk=incident.project_id)
     row = incident_locked(incident_id=incident.pk)
+    _breaches_refuse(row)
     before = row.build
     if build.pk == before.pk:
         return
@@ -111,6 +114,13 @@ def incident_reassign(*, incident: Incident, build: Build, actor: str, reason: s
     event_append(incident=row, code="reassigned", actor=actor, sentence=sentence)
     incident.refresh_from_db()
     _changed(row)
+
+
+def _breaches_refuse(*incidents: Incident) -> None:
+    """A breach belongs to its level: later series join it, and it ends when they meet the level again."""
+    breach = next((row for row in incidents if row.kind == Incident.Kind.SERVICE), None)
+    if breach is not None:
+        raise PerfsiteError(f"incident {breach.pk} is the breach of a service level; those stay as they are")
 
 
 def _before(build: Build) -> Build | None:

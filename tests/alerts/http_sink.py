@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,7 +46,12 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {**headers, "Content-Length": str(len(content))}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content)
+        if not self.server.drip:
+            self.wfile.write(content)
+            return
+        for byte in content:
+            self.wfile.write(bytes([byte]))
+            time.sleep(self.server.drip)
 
     def __getattr__(self, name: str) -> Callable[[], None]:
         if name.startswith("do_"):  # whatever the method
@@ -65,6 +71,7 @@ class HttpSink(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.calls: list[Call] = []
+        self.drip = 0.0  # seconds between two bytes of an answer's body
         self.answer: Callable[[Call], Answer | None] = lambda call: (200, {}, b"ok")
 
     def handle_error(self, *_: object) -> None:

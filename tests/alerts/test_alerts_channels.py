@@ -114,6 +114,17 @@ def test_a_server_that_hangs_or_hangs_up_leaves_it_unknown(sink):
     release.set()
 
 
+def test_an_answer_that_never_ends_holds_nobody(sink):
+    sink.drip = 0.2
+    began = time.monotonic()
+    sink.say(200, b"x" * 100)
+    send("webhook", sink.url)
+    sink.say(503, b"x" * 100)
+    with pytest.raises(DeliveryError, match="HTTP 503: x"):
+        send("webhook", sink.url)
+    assert time.monotonic() - began < 10  # of the 40 that all of both takes
+
+
 def test_where_nobody_listens_nothing_went_out(sink):
     with pytest.raises(DeliveryError) as caught:
         send("webhook", "http://127.0.0.1:1/")
@@ -133,6 +144,20 @@ def test_where_nobody_listens_nothing_went_out(sink):
 )
 def test_apprise_calls_no_private_address_and_nothing_on_the_machine(url):
     with pytest.raises(DeliveryError) as caught:
+        send("apprise", url)
+    assert caught.value.permanent
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mailtos://user:pw@example.org?SMTP=10.0.0.1",
+        "workflows://example.org/workflow/signature?to=x&%74emplate=/etc/passwd",
+        "fcm://project@key/device?x=1;keyfile=/etc/passwd",
+    ],
+)
+def test_apprise_reads_no_file_and_calls_no_second_host(url):
+    with pytest.raises(DeliveryError, match="the option") as caught:
         send("apprise", url)
     assert caught.value.permanent
 

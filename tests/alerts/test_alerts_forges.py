@@ -7,7 +7,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from perfsite.alerts.channels import DeliveryError, github, gitlab
+from perfsite.alerts.configuring import channel_save
 from perfsite.alerts.models import Channel
+from perfsite.core.errors import PerfsiteError
 from tests.alerts.http_sink import Answer, Call, HttpSink, http_sink
 from tests.factories import project_make
 
@@ -111,6 +113,31 @@ def test_what_a_forge_refuses_says_whether_another_try_helps(forge, status, perm
             project=project, sha=SHA, state="failure", description="x", url="https://p.example/"
         )
     assert caught.value.permanent == permanent
+
+
+def test_a_redirect_is_not_followed(forge):
+    module, project, sink, _ = forge
+    sink.answer = lambda call: (302, {"Location": f"{sink.url}/secret"}, b"")
+    with pytest.raises(DeliveryError, match="redirects") as caught:
+        module.status_set(
+            project=project, sha=SHA, state="failure", description="x", url="https://p.example/"
+        )
+    assert caught.value.permanent
+    assert not any("secret" in call.path for call in sink.calls)
+
+
+def test_a_stored_token_is_not_sent_to_another_address(forge):
+    project = forge[1]
+    channel = Channel.objects.get()
+    values = {"token": "", "api_url": "https://evil.example", "repository": ""}
+    save = {"project": project, "kind": channel.kind, "name": "forge", "channel": channel}
+    with pytest.raises(PerfsiteError, match="give Token again"):
+        channel_save(values=values, **save)
+    channel.refresh_from_db()
+    assert channel.settings["api_url"] != values["api_url"]
+    channel_save(values=values | {"token": "another"}, **save)
+    channel.refresh_from_db()
+    assert channel.secrets == {"token": "another"}
 
 
 def test_without_a_channel_the_error_says_where_to_add_one(forge: tuple[object, object, HttpSink, Kept]):

@@ -9,6 +9,7 @@ import pytest
 
 from perfsite.access.services import token_add
 from perfsite.client.main import main
+from perfsite.client.site import SiteClient
 from perfsite.regressions.models import Incident, Regression, Verdict
 from perfsite.results.models import Measurement, Series
 from perfsite.runs.models import Build
@@ -150,14 +151,21 @@ def test_incidents(perfsite, project):
     assert json.loads(perfsite("incidents", "--json")[1])[0]["sha"] == build.sha
 
 
-def test_errors_say_what_to_do(perfsite, monkeypatch, tmp_path):
+def test_errors_say_what_to_do(perfsite, monkeypatch, tmp_path, live_server):
     broken = tmp_path / "x.json"
     broken.write_text("{")
     status, _, err = perfsite("push", broken, "--format", "own", "--device", "ci", "--sha", SHA)
     assert (status, "x.json: this is not a report" in err) == (2, True)
     status, _, err = perfsite("push", DATA / "own.json", "--format", "own", "--device", "c i", "--sha", SHA)
     assert (status, "body.device_class" in err) == (2, True)
-    monkeypatch.setenv("PERFSITE_TOKEN", "wrong")
+    status, _, err = perfsite("trends", "-o", tmp_path / "no" / "x.csv")
+    assert (status, "No such file" in err) == (2, True)
+    monkeypatch.setattr(SiteClient, "get", lambda *_, **__: {"unexpected": "answer"})
+    status, _, err = perfsite("wait", SHA)
+    assert (status, "is no Perfsite" in err) == (2, True)  # 1 would say that it regressed
+    monkeypatch.undo()
+    for name, value in {"SITE": live_server.url, "TOKEN": "wrong"}.items():
+        monkeypatch.setenv(f"PERFSITE_{name}", value)
     status, _, err = perfsite("incidents")
     assert (status, "no living token has this secret" in err, "token add" in err) == (2, True, True)
     monkeypatch.setenv("PERFSITE_SITE", "http://127.0.0.1:1")

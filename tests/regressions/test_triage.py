@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
 from perfsite.core.errors import PerfsiteError
 from perfsite.regressions.assigning import assignee_of
@@ -137,6 +138,32 @@ def test_what_was_merged_takes_later_regressions_along_and_can_be_split_again(li
     again = incident_split(incident=first, regressions=going, build=line[9], actor="ada")
     assert (again, again.merged_into, again.regressions.count()) == (second, None, 2)
     assert codes(second)[-2:] == ["merged", "split"]
+
+
+def test_what_was_told_with_another_incident_is_not_told_again_when_it_is_split_off(line):
+    first, second = opened(line, 5, 4), opened(line, 10, 9, metric="latency_p99")
+    incident_merge(incident=second, into=first, actor="ada")
+    told = timezone.now()
+    Incident.objects.filter(pk=first.pk).update(told_at=told)
+    going = list(first.regressions.filter(build=line[9]).values_list("pk", flat=True))
+    assert incident_split(incident=first, regressions=going, build=line[9], actor="ada").told_at == told
+
+
+def test_a_breach_is_neither_merged_nor_moved(line, project):
+    """Later series would join one that nobody sees."""
+    breach = Incident.objects.create(
+        project=project, build=line[9], range_start=line[8], kind="service", level="p99", facts={}
+    )
+    other = opened(line, 5, 4)
+    for step in (
+        lambda: incident_merge(incident=breach, into=other, actor="ada"),
+        lambda: incident_merge(incident=other, into=breach, actor="ada"),
+        lambda: incident_reassign(incident=breach, build=line[6], actor="ada"),
+    ):
+        with pytest.raises(PerfsiteError, match="breach of a service level"):
+            step()
+    breach.refresh_from_db()
+    assert (breach.build, breach.merged_into) == (line[9], None)
 
 
 def test_a_split_leaves_something_and_accuses_another_build(line):

@@ -5,11 +5,16 @@ from __future__ import annotations
 import time
 
 from apprise import Apprise, AppriseAsset, NotifyBase, NotifyFormat
+from apprise.utils.parse import parse_qsd
 
 from perfsite.alerts.channels.base import ChannelKind, DeliveryError, Field, Outgoing
 from perfsite.alerts.channels.calling import schemes_allowed
 from perfsite.core.outbound import OutboundRefusedError, host_addresses
 
+# options that have apprise read a file of this machine, or connect to a host that is not the URL's own
+_REFUSED = frozenset(
+    ["template", "keyfile", "subfile", "pgp", "pgpkey", "pgppub", "pgpprv", "smtp", "xmpp", "endpoint"]
+)
 _ASSET = AppriseAsset(app_id="Perfsite", app_desc="Perfsite", http_redirects=False, async_mode=False)
 
 
@@ -40,6 +45,12 @@ def plugin_judged(url: str) -> NotifyBase:
     Raises:
         DeliveryError: apprise does not know it, or the site does not call it; for good.
     """
+    options = parse_qsd(url.partition("?")[2], simple=True)["qsd"]
+    if refused := sorted(_REFUSED & options.keys()):
+        raise DeliveryError(
+            f"the option {refused[0]!r} reads files of this machine or calls another host; leave it out",
+            permanent=True,
+        )
     plugin = Apprise.instantiate(url, asset=_ASSET)
     if plugin is None:
         raise DeliveryError("apprise does not know this URL; its wiki lists the forms", permanent=True)

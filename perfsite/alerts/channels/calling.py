@@ -14,6 +14,7 @@ from perfsite.core.outbound import OutboundRefusedError, outbound_client, url_ch
 
 # RFC 9110: these ask for another try; every other 4xx says that the request itself is wrong
 _AGAIN = frozenset({408, 425, 429})
+_SHOWN = 200
 
 
 def schemes_allowed() -> Sequence[str]:
@@ -30,8 +31,12 @@ def post(url: str, *, body: bytes, headers: Mapping[str, str] | None = None) -> 
     host = address_judged(url)
     sent = {"Content-Type": "application/json", "User-Agent": "perfsite", **(headers or {})}
     try:
-        with outbound_client(timeout_s=settings.ALERTS_TIMEOUT_SECONDS, schemes=schemes_allowed()) as client:
-            response = client.post(url, content=body, headers=sent)
+        # of a long answer the beginning is enough: one that never ends would hold the sender for ever
+        with (
+            outbound_client(timeout_s=settings.ALERTS_TIMEOUT_SECONDS, schemes=schemes_allowed()) as client,
+            client.stream("POST", url, content=body, headers=sent) as response,
+        ):
+            text = _beginning(response)
     except OutboundRefusedError as error:
         raise DeliveryError(str(error)) from error
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
@@ -40,7 +45,14 @@ def post(url: str, *, body: bytes, headers: Mapping[str, str] | None = None) -> 
         raise DeliveryError(
             f"{host} gave no answer ({type(error).__name__}); it may have taken the message", is_unknown=True
         ) from error
-    status_judge(host, response.status_code, response.text[:200], response.headers.get("Retry-After"))
+    status_judge(host, response.status_code, text, response.headers.get("Retry-After"))
+
+
+def _beginning(response: httpx.Response) -> str:
+    """The first that comes of the body of an answer that is no success; nothing of one that is."""
+    if response.is_success:
+        return ""
+    return next(response.iter_bytes(), b"")[:_SHOWN].decode(errors="replace")
 
 
 def address_judged(url: str) -> str:

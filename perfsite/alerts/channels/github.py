@@ -119,6 +119,7 @@ class _Forge:
             raise DeliveryError(f"{self._host}: {error}") from error
         except (RequestTimeout, RequestError) as error:
             raise DeliveryError(f"{self._host} gave no answer: {error}", is_unknown=True) from error
+        status_judge(self._host, response.status_code, "")  # githubkit passes redirects on
         return response.json() if response.content else None
 
 

@@ -105,6 +105,7 @@ def _forge(project: Project) -> Iterator[Any]:
         host_addresses(host, 443)
         session = requests.Session()
         session.trust_env = False
+        session.max_redirects = 0  # where one leads was not judged
         client = _Client(
             base,
             private_token=row.secrets["token"],
@@ -120,6 +121,9 @@ def _forge(project: Project) -> Iterator[Any]:
         status = error.response_code or 500
         status_judge(host, status, str(error.error_message)[:200])
         raise DeliveryError(f"{host}: {error}") from error
+    except requests.TooManyRedirects as error:
+        sentence = f"{host} redirects, which is not followed; enter the address it leads to"
+        raise DeliveryError(sentence, permanent=True) from error
     except requests.RequestException as error:
         raise DeliveryError(f"{host} gave no answer: {error}", is_unknown=True) from error
 
