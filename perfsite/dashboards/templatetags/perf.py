@@ -68,6 +68,12 @@ def pair_change(pair: Pair) -> str:
 
 
 @register.filter
+def spaced(name: str) -> str:
+    """A name of the code as words: `incident-mute`, `due_on` as `incident mute`, `due on`."""
+    return name.replace("-", " ").replace("_", " ")
+
+
+@register.filter
 def share(part: float) -> str:
     """A part of a whole, 0 to 1, in whole per cent."""
     return f"{100 * part:.0f}{formatting.THIN}%"

@@ -34,8 +34,15 @@ function xSplits(u, _axis, min, max) {
   return places.filter((_, index) => index % every === 0);
 }
 
+// as many as the step has: 0.025 needs three, or 1.125 would read 1.13
+function decimalsOf(step) {
+  let decimals = 0;
+  while (decimals < 12 && Math.abs(step * 10 ** decimals - Math.round(step * 10 ** decimals)) > 1e-6) decimals += 1;
+  return decimals;
+}
+
 function yValues(_u, splits, _axis, _space, increment) {
-  const decimals = Math.max(0, -Math.floor(Math.log10(increment) + 1e-9));
+  const decimals = decimalsOf(increment);
   return splits.map((value) => value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals }));
 }
 
