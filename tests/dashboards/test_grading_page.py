@@ -71,7 +71,7 @@ def test_strangers_see_the_figures_of_a_public_project_and_try_nothing(world, ad
 
 def test_trying_shows_the_difference_and_writes_nothing(world, address, person):
     html = text_of(person, address, **TRIED)
-    assert "Tried: score 6, alpha 0.02, max_pairs 12, relevant latency_p50 60.0 %" in html
+    assert "Tried: score 6, alpha 0.02, most pairs 12, relevant latency_p50 60.0 %" in html
     assert 'name="relevant.latency_p50" value="60"' in html
     assert not RuleChange.objects.exists()
     assert Page(html).problems == []

@@ -3,9 +3,14 @@
 import pytest
 from django.urls import reverse
 
+from perfsite.access.models import Membership
 from perfsite.regressions.models import Incident
 from perfsite.runs.models import Job, Project
+from tests.dashboards.markup import Page
 from tests.factories import case_make, job_make
+
+KEPT = {"/projects/zoo/alerts/", "/outbox/", "/audit/"}
+"""What some may not open."""
 
 
 def addresses(world) -> list[str]:
@@ -146,3 +151,21 @@ def test_a_file_is_a_download_and_never_a_page(world, person):
     answer = person.get(reverse("artifact", args=[artifact.pk]))
     assert answer.headers["Content-Disposition"].startswith("attachment")
     assert b"".join(answer.streaming_content) == b"<b>hi</b>"
+
+
+@pytest.mark.parametrize(
+    ("role", "offered"),
+    [("viewer", set()), ("maintainer", {"/projects/zoo/alerts/"}), ("administrator", KEPT)],
+)
+def test_navigation_offers_only_what_the_reader_may_open(
+    world, client, django_user_model, settings, role, offered
+):
+    settings.DEFAULT_ROLE = ""
+    person = django_user_model.objects.create_user("eve")
+    project = None if role == "administrator" else world.project
+    Membership.objects.create(user=person, project=project, role=role)
+    client.force_login(person)
+    links = set(Page(client.get("/projects/zoo/").content.decode()).links)
+    assert links & KEPT == offered
+    assert all(client.get(address).status_code == 200 for address in links & KEPT)
+    assert client.get("/outbox/").status_code == (200 if role == "administrator" else 403)

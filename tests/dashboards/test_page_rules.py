@@ -25,7 +25,8 @@ def crawl(client, start: str) -> dict[str, Page]:
         seen.add(address)
         answer = client.get(address, follow=True)
         assert answer.status_code == 200, address
-        if not answer.headers["Content-Type"].startswith("text/html"):  # for machines: test_twins.py, tests/api
+        # what is for machines: test_twins.py, tests/api
+        if not answer.headers["Content-Type"].startswith("text/html"):
             continue
         found[address] = Page(answer.content.decode())
         waiting += found[address].links

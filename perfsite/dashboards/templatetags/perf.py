@@ -10,13 +10,14 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from perfsite.access.roles import Role, role_in
 from perfsite.dashboards import formatting
 from perfsite.dashboards.charts.comparing import Mean, Pair
 from perfsite.dashboards.charts.series import Delta
 from perfsite.regressions.models import Incident, Regression, Verdict
 from perfsite.regressions.selectors import change_rank
 from perfsite.regressions.wording import shape_words
-from perfsite.runs.models import Build, Job
+from perfsite.runs.models import Build, Job, Project
 
 register = template.Library()
 
@@ -27,6 +28,20 @@ register.filter("percent", formatting.percent_text)
 register.filter("shape_words", shape_words)
 register.filter("short_sha", formatting.short_sha)
 register.filter("value_text", formatting.value_text)
+
+
+@register.simple_tag(takes_context=True)
+def is_maintainer(context: template.Context, project: Project) -> bool:
+    """Whether the reader may open what a project's maintainers keep: its alerts and its tokens."""
+    user = getattr(context.get("request"), "user", None)
+    return user is not None and role_in(user, project.pk) >= Role.MAINTAINER
+
+
+@register.simple_tag(takes_context=True)
+def is_administrator(context: template.Context) -> bool:
+    """Whether the reader may open what belongs to the site: its outbox and its audit log."""
+    user = getattr(context.get("request"), "user", None)
+    return user is not None and role_in(user, None) >= Role.ADMINISTRATOR
 
 
 @register.filter
@@ -65,6 +80,12 @@ def delta(row: Delta | Mean | None) -> str:
 def pair_change(pair: Pair) -> str:
     """The change of one side of a comparison against the other."""
     return formatting.change_text(*pair.change)
+
+
+@register.filter
+def split_value(split: str) -> str:
+    """What splits a series from its like: `gpu_name=NVIDIA H100` as `NVIDIA H100`."""
+    return split.partition("=")[2] or split
 
 
 @register.filter

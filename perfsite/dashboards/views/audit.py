@@ -17,5 +17,5 @@ def audit(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("q", "").strip()[:100]
     rows = AuditEntry.objects.order_by("-pk")
     if text:
-        rows = rows.filter(actor__icontains=text) | rows.filter(action__icontains=text)
+        rows = rows.filter(actor__icontains=text) | rows.filter(action__icontains=text.replace(" ", "-"))
     return render(request, "dashboards/audit.html", {"page": page_of(request, rows), "text": text})

@@ -83,7 +83,9 @@ def _verdict(work: Work, row: Row, at: int, change: Change, *, before: float, af
         relative_low=relative - half,
         relative_high=relative + half,
         evidence={"pairs": 8},
-        sentence=f"{sha} made {subject.title} of {row.model} {100 * abs(relative):.1f} % {word} {subject.where}.",
+        sentence=(
+            f"{sha} made {subject.title} of {row.model} {100 * abs(relative):.1f} % {word} {subject.where}."
+        ),
         detector=DETECTOR,
         data_sha256=hashlib.sha256(np.array([before, after]).tobytes()).hexdigest(),
         created_at=work.story.moment(ordinal) + timedelta(minutes=40),

@@ -55,9 +55,12 @@ def refuted_sentence(refuted: Rate, *, confirmed: int, open_ended: int) -> str:
     )
 
 
+_RULE_WORDS = {"score": "score", "alpha": "alpha", "max_pairs": "most pairs"}
+
+
 def rule_words(parameters: Mapping[str, Any]) -> str:
-    """`score 3.2, alpha 0.01, max_pairs 20, relevant latency_p50 5 %`."""
-    words = [f"{name} {parameters[name]:g}" for name in ("score", "alpha", "max_pairs") if name in parameters]
+    """`score 3.2, alpha 0.01, most pairs 20, relevant latency_p50 5 %`."""
+    words = [f"{word} {parameters[name]:g}" for name, word in _RULE_WORDS.items() if name in parameters]
     words += [
         f"relevant {metric} {_percent(value)} %"
         for metric, value in sorted(parameters.get("relevant", {}).items())
