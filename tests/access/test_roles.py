@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 from django.urls import get_resolver
 
@@ -196,3 +197,16 @@ def test_a_public_project_is_shown_to_strangers_and_changed_by_none(
                 wrong.append(f"{method} {names}: {status}")
     assert wrong == []
     assert client.get("/projects/zoo/").status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_box_is_joined_by_one_command_whose_token_works(capsys, client, settings):
+    settings.SITE_URL = "https://perf.example.org"
+    call_command("worker", "add", "box-1")
+    line = capsys.readouterr().out
+    assert line.startswith(" export PERFSITE_SITE=https://perf.example.org PERFSITE_TOKEN=ps_worker_")
+    secret = re.search(r"PERFSITE_TOKEN=(\S+);", line)[1]
+    hello = {"protocol": 0, "worker": "w", "device": {"device_class": "cpu", "name": "n", "uuid": "u"}}
+    headers = {"Authorization": f"Bearer {secret}"}
+    answer = client.post("/api/v1/worker/hello", hello, content_type="application/json", headers=headers)
+    assert answer.status_code == 409
