@@ -21,6 +21,7 @@ from perfsite.regressions.wording import Change, change_words, shape_words
 from perfsite.results.models import Measurement, Series
 from perfsite.runs.models import Build
 from perfsite.runs.reproduce import reproduce_command
+from perfsite.runs.selectors import file_url
 
 CHART_BUILDS = 60
 
@@ -178,4 +179,4 @@ def _command(verdict: Verdict, build: Build) -> str:
     if case is None or verdict.job is None:
         return ""
     source = ModelSource.model_validate(verdict.job.spec["source"])
-    return reproduce_command(sha=build.sha, source=source, case=case)
+    return reproduce_command(sha=build.sha, source=source, case=case, file=file_url(build))

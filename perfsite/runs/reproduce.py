@@ -28,11 +28,9 @@ def reproduce_lines(
         return []
     source = ModelSource.model_validate(spec["source"])
     if file:
-        return [
-            f"curl -fLo {source.ref} {shlex.quote(file.partition('?')[0])}  # sign it, where it needs that",
-            f"echo {shlex.quote(f'{sha}  {source.ref}')} | sha256sum --check",
-            *measure_lines(source=source, cases=wanted),
-        ]
+        fetch, verify = _file_lines(file, sha256=sha, name=source.ref)
+        told = f"{fetch}  # sign it, where it needs that"
+        return [told, verify, *measure_lines(source=source, cases=wanted)]
     folder = repo.rstrip("/").removesuffix(".git").replace(":", "/").rsplit("/", 1)[-1]
     return [
         f"git clone {shlex.quote(repo)} {shlex.quote(folder)} && cd {shlex.quote(folder)}",
@@ -41,11 +39,22 @@ def reproduce_lines(
     ]
 
 
-def reproduce_command(*, sha: str, source: ModelSource, case: Case) -> str:
-    """One shell line, to be run in a clone of the repository: check out, then measure one case."""
-    return " && ".join(
-        [f"git checkout --detach {shlex.quote(sha)}", *measure_lines(source=source, cases=[case])]
+def reproduce_command(*, sha: str, source: ModelSource, case: Case, file: str = "") -> str:
+    """One shell line: check out in a clone of the repository, or fetch the `file` and verify it, and measure."""
+    here = (
+        _file_lines(file, sha256=sha, name=source.ref)
+        if file
+        else [f"git checkout --detach {shlex.quote(sha)}"]
     )
+    return " && ".join([*here, *measure_lines(source=source, cases=[case])])
+
+
+def _file_lines(url: str, *, sha256: str, name: str) -> list[str]:
+    """Fetch and verify; a query that signs the URL is left out: it is a secret, and soon too old."""
+    return [
+        f"curl -fLo {name} {shlex.quote(url.partition('?')[0])}",
+        f"echo {shlex.quote(f'{sha256}  {name}')} | sha256sum --check",
+    ]
 
 
 def measure_lines(*, source: ModelSource, cases: Sequence[Case]) -> list[str]:

@@ -19,7 +19,7 @@ from perfsite.alerts.telling import tellings_make, tellings_release
 from perfsite.regressions.models import Incident
 from perfsite.regressions.services import reports_screen
 from perfsite.regressions.triage import incident_triage
-from perfsite.runs.models import Build, Job
+from perfsite.runs.models import Build, BuildFile, Job
 from tests.alerts.smtp_sink import smtp_sink
 from tests.factories import case_make, job_make, project_make
 from tests.regressions.builders import QUIET, compare_report, history_make
@@ -42,6 +42,14 @@ def incident() -> Incident:
     compare_report(Job.objects.get(kind="compare"), {"latency_p50": 1.2})
     reports_screen()
     return Incident.objects.select_related("build", "project").get()
+
+
+def test_of_a_delivered_file_the_command_fetches_it(incident):
+    BuildFile.objects.create(build=incident.build, url="https://m.example/a.onnx", format="onnx", model="cnn")
+    assert incidents_tell() == 1
+    text = OutboxMail.objects.get().text
+    assert "https://m.example/a.onnx && echo " in text
+    assert "git checkout" not in text
 
 
 def test_the_author_hears_of_it_once(incident):

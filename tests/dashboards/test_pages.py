@@ -159,7 +159,7 @@ def test_workers_shows_cards_and_how_to_join(world, running_job, person):
     html = text_of(person.get("/workers/"))
     assert "A processor" in html
     assert "cnn/fp32" in html
-    assert "python -m workers --site" in html
+    assert "manage.py worker add" in html
     assert "<html" not in text_of(person.get("/workers/", headers={"HX-Request": "true"}))
 
 

@@ -91,3 +91,13 @@ def test_delivered_file_is_fetched_and_verified_and_its_signature_is_not_told():
     assert "--onnx model.onnx" in lines[2]
     assert "secret" not in " ".join(lines)
     assert "git" not in " ".join(lines)
+    command = reproduce_command(
+        sha="a" * 64,
+        source=ModelSource(kind="onnx", ref="model.onnx"),
+        case=CASES[0],
+        file="https://m.example/a.onnx?X-Amz-Signature=secret",
+    )
+    assert command.startswith("curl -fLo model.onnx https://m.example/a.onnx && echo ")
+    assert "sha256sum --check && python -m benchmarks run --onnx model.onnx" in command
+    assert "secret" not in command
+    assert "git" not in command

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -12,10 +11,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from perfsite.dashboards.selectors.workers import worker_cards, workers_unserved
 
-_JOIN = """\
-git clone PERFSITE_REPOSITORY perfsite && cd perfsite && pip install -e '.[gpu]'
-export PERFSITE_TOKEN=the-secret-from-above
-python -m workers --site {site}"""
+_INSTALL = "git clone PERFSITE_REPOSITORY perfsite && cd perfsite && pip install -e '.[gpu]'"
 
 
 @require_safe
@@ -27,7 +23,7 @@ def workers(request: HttpRequest) -> HttpResponse:
     context = {
         "cards": worker_cards(now=now),
         "unserved": workers_unserved(now=now),
-        "join_lines": _JOIN.format(site=settings.SITE_URL),
+        "install_line": _INSTALL,
     }
     part = request.htmx  # type: ignore[attr-defined]  # set by django-htmx's middleware
     name = "dashboards/parts/worker_cards.html" if part else "dashboards/workers.html"
