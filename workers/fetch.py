@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import structlog
 
@@ -100,6 +100,8 @@ def _copy(file: FileSource, half: Path, policy: FetchPolicy, stop: Callable[[], 
 
 def _open(url: str, policy: FetchPolicy) -> AbstractContextManager[Any]:
     """The file as a stream of bytes."""
+    if urlsplit(url).scheme == "file":
+        return policy.file_path(url).open("rb")  # the very path that was judged
     import fsspec  # noqa: PLC0415 - a worker that gets no delivered file needs neither this nor aiohttp
 
     scheme = url.partition(":")[0]

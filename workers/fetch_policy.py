@@ -47,7 +47,7 @@ class FetchPolicy:
                 f"{', '.join(self.schemes)} (PERFSITE_FETCH_SCHEMES of the worker)"
             )
         if parts.scheme == "file":
-            self._path_check(Path(unquote(parts.path)))
+            self.file_path(url)
         elif self.hosts and not any(fnmatch.fnmatch(parts.hostname or "", one) for one in self.hosts):
             raise FetchRefused(
                 f"{_shown(url)}: the host is not fetched from; allowed: {', '.join(self.hosts)} "
@@ -72,12 +72,19 @@ class FetchPolicy:
                 "PERFSITE_OUTBOUND_NETWORKS of the worker"
             )
 
-    def _path_check(self, path: Path) -> None:
+    def file_path(self, url: str) -> Path:
+        """The path that a `file:` URL means (RFC 8089), links followed.
+
+        Raises:
+            FetchRefused: it is in no folder that files are read from.
+        """
+        path = Path(unquote(urlsplit(url).path))
         real = path.resolve()
         if not any(real.is_relative_to(folder.resolve()) for folder in self.folders):
             raise FetchRefused(
                 f"{path} is in no folder that files are read from (PERFSITE_FETCH_FOLDERS of the worker)"
             )
+        return real
 
 
 DEFAULT_POLICY = FetchPolicy()

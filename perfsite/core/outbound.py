@@ -5,6 +5,8 @@ cloud's metadata service, a database on the same network (OWASP, Server-Side Req
 is resolved once, every answer is judged, and the connection goes to a judged address: a name that
 answers differently a moment later (DNS rebinding) gains nothing.  A redirect is a new request and is
 judged like one.
+
+What answers is trusted as little: an answer is read up to a size and for a time, and never decompressed.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -26,7 +29,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 SCHEMES = ("https", "http")
 _PORTS = {"https": 443, "http": 80}
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last four bytes are an IPv4 address
-_CHUNK = 2**16
+ANSWER_BYTES = 64 * 2**20
+ANSWER_S = 300.0
 
 
 class OutboundRefusedError(PerfsiteError):
@@ -43,38 +47,22 @@ def outbound_client(
     redirects: int = 0,
     schemes: Sequence[str] = SCHEMES,
     verify: ssl.SSLContext | bool = True,
+    answer_bytes: int = ANSWER_BYTES,
     **more: Any,
 ) -> httpx.Client:
     """A client whose every request is judged; it follows at most `redirects` redirects, each judged anew.
 
-    `more` goes to httpx (headers, auth).  Proxies of the environment are not used: the guard could not
-    see behind them.
+    An answer has `answer_bytes` at most.  `more` goes to httpx (headers, auth).
+    Proxies of the environment are not used: the guard could not see behind them.
     """
     return httpx.Client(
-        transport=OutboundTransport(schemes=schemes, verify=verify),
+        transport=OutboundTransport(schemes=schemes, verify=verify, answer_bytes=answer_bytes),
         timeout=timeout_s,
         follow_redirects=redirects > 0,
         max_redirects=redirects,
         trust_env=False,
         **more,
     )
-
-
-def body_limited(response: httpx.Response, *, limit: int) -> Iterator[bytes]:
-    """The chunks of a streamed answer, of `limit` bytes at most.
-
-    Raises:
-        OutboundTooLargeError: it announces or sends more.
-    """
-    announced = response.headers.get("Content-Length", "")
-    if announced.isdecimal() and int(announced[:20]) > limit:
-        raise OutboundTooLargeError(f"{response.url.host} announces {announced} bytes; the limit is {limit}")
-    size = 0
-    for chunk in response.iter_bytes(_CHUNK):
-        size += len(chunk)
-        if size > limit:
-            raise OutboundTooLargeError(f"{response.url.host} sends more than {limit} bytes")
-        yield chunk
 
 
 def url_check(url: str, *, schemes: Sequence[str] = SCHEMES) -> httpx.URL:
@@ -125,8 +113,15 @@ def host_addresses(host: str, port: int) -> list[Address]:
 class OutboundTransport(httpx.BaseTransport):
     """A transport that connects only to judged addresses; for libraries that take an httpx transport."""
 
-    def __init__(self, *, schemes: Sequence[str] = SCHEMES, verify: ssl.SSLContext | bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        schemes: Sequence[str] = SCHEMES,
+        verify: ssl.SSLContext | bool = True,
+        answer_bytes: int = ANSWER_BYTES,
+    ) -> None:
         self._schemes = tuple(schemes)
+        self._answer_bytes = answer_bytes
         # connections are kept by address: another host on the same one would be answered under the wrong name
         self._inner = httpx.HTTPTransport(limits=httpx.Limits(max_keepalive_connections=0), verify=verify)
 
@@ -135,6 +130,7 @@ class OutboundTransport(httpx.BaseTransport):
 
         Raises:
             OutboundRefusedError: the URL or an address of its host is not called.
+            OutboundTooLargeError: while its body is read, the answer has more than `answer_bytes`.
             httpx.TransportError: as any client.
         """
         url = url_check(str(request.url), schemes=self._schemes)
@@ -158,11 +154,37 @@ class OutboundTransport(httpx.BaseTransport):
             extensions={**request.extensions, "sni_hostname": url.host, "outbound_scheme": url.scheme},
         )
         request.extensions["outbound_scheme"] = url.scheme
-        return self._inner.handle_request(pinned)
+        # a compressed answer of a kilobyte may be gigabytes: none is asked for, and none decompressed
+        pinned.headers["Accept-Encoding"] = "identity"
+        response = self._inner.handle_request(pinned)
+        response.headers.pop("Content-Encoding", None)
+        response.stream = _Bounded(response.stream, url.host, self._answer_bytes)
+        return response
 
     def close(self) -> None:
         """Close its connections."""
         self._inner.close()
+
+
+class _Bounded(httpx.SyncByteStream):
+    """A body that ends with an error when it is too large or comes for too long (a timeout sees gaps)."""
+
+    def __init__(self, body: Any, host: str, most: int) -> None:
+        self._body, self._host, self._most = body, host, most
+
+    def __iter__(self) -> Iterator[bytes]:
+        size, since = 0, time.monotonic()
+        for chunk in self._body:
+            size += len(chunk)
+            if size > self._most:
+                raise OutboundTooLargeError(f"{self._host} answers more than {self._most} bytes")
+            if time.monotonic() - since > ANSWER_S:
+                raise httpx.ReadTimeout(f"{self._host} was still answering after {ANSWER_S:.0f} s")
+            yield chunk
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._body.close()
 
 
 def _is_downgrade(request: httpx.Request) -> bool:

@@ -42,6 +42,7 @@ FAMILY_ALPHA = 0.05
 MOST_ALPHA = 0.01
 # where a forge keeps the newest head, also a fork's
 REFS = {"github": "refs/pull/{}/head", "gitlab": "refs/merge-requests/{}/head"}
+_OWN_FAULT = "planning failed inside the site; its log tells why"
 _RETRY_FIRST = timedelta(seconds=10)
 _RETRY_LONGEST = timedelta(hours=1)
 _RETRY_GIVE_UP = 30  # tries: about a day
@@ -81,6 +82,9 @@ def _project_plan(project: Project) -> int:
             mirror.fetch()
         except RepositoryError as error:
             return sum(_postpone(head, str(error)) for head in heads)
+        except Exception:  # one project's oddity must not keep the others from being planned
+            log.exception("the mirror of %s failed", project.slug)
+            return sum(_postpone(head, _OWN_FAULT) for head in heads)
         return sum(_head_try(head, mirror) for head in heads)
 
 
@@ -92,7 +96,7 @@ def _head_try(head: PullHead, mirror: Mirror) -> bool:
         return _postpone(head, str(error))
     except Exception:
         log.exception("planning %s failed", head)
-        return _postpone(head, "planning failed inside the site; its log tells why")
+        return _postpone(head, _OWN_FAULT)
 
 
 def _head_plan(head: PullHead, mirror: Mirror) -> bool:

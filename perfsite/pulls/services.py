@@ -58,12 +58,21 @@ def heads_supersede(*, pull: PullRequest, keep: PullHead | None) -> None:
     if keep is not None:
         rows = rows.exclude(pk=keep.pk)
     reason = f"superseded by {keep.short}" if keep else "the pull request was closed"
-    for head in rows.select_related("build"):
-        unfinished = Job.objects.filter(run__build=head.build).exclude(state__in=JOB_ENDED).exists()
+    for head in rows:
+        _head_supersede(head, reason)
+
+
+def _head_supersede(head: PullHead, reason: str) -> None:
+    """Close one head, also when planning or an approval moves it at the same time."""
+    while head.state in _OPEN:
+        unfinished = Job.objects.filter(run__build=head.build_id).exclude(state__in=JOB_ENDED).exists()
         if head.state == "planned" and not unfinished:
-            continue  # its result stands
-        if state_swap(head, to="superseded", legal=HEAD_STATES, reason=reason) and head.build_id:
-            transaction.on_commit(partial(jobs_cancel, build_ids=[head.build_id]))
+            return  # its result stands
+        if state_swap(head, to="superseded", legal=HEAD_STATES, reason=reason):
+            if head.build_id:
+                transaction.on_commit(partial(jobs_cancel, build_ids=[head.build_id]))
+            return
+        head.refresh_from_db()  # somebody was first
 
 
 @transaction.atomic

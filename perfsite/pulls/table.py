@@ -108,7 +108,12 @@ class Outcome:
             return "failure"
         if self.open or self.state in ("received", "waiting"):
             return "pending"
-        return "error" if self.state == "failed" else "success"
+        return "error" if self.state == "failed" or self._is_lost else "success"
+
+    @property
+    def _is_lost(self) -> bool:
+        """Whether comparisons were run and not one had a result: silence is no success."""
+        return bool(self.missing) and not self.rows
 
     @property
     def sentence(self) -> str:
@@ -128,6 +133,8 @@ class Outcome:
             return f"Comparing with the merge base: {self.ended} of {self.open + self.ended} done"
         if self.state == "received":
             return "Waits to be planned"
+        if self._is_lost:
+            return f"Nothing could be compared: {self.missing[0]}"
         lost = f"; {len(self.missing)} could not be compared" if self.missing else ""
         counted = ", ".join(f"{count} {word}" for word, count in self.counts.items() if count)
         return f"No confirmed regression: {counted or 'nothing was measured'}{lost}"

@@ -36,10 +36,30 @@ def heads_tell() -> int:
     rows = PullHead.objects.filter(current, tell_due_at__lte=now, received_at__gte=now - _RECENT)
     heads = list(rows.select_related("pull__project", "base").order_by("id"))
     jobs = head_jobs(heads=heads)
-    return sum(_head_tell(head, jobs[head.pk]) for head in heads)
+    newest = _newest(heads)
+    return sum(_head_try(head, jobs[head.pk], is_newest=head.pk in newest) for head in heads)
 
 
-def _head_tell(head: PullHead, jobs: Sequence[Job]) -> bool:
+def _newest(heads: Sequence[PullHead]) -> set[int]:
+    """The newest head of each pull request: there is one comment, and it is that one's."""
+    rows = PullHead.objects.filter(pull__in={head.pull_id for head in heads}).order_by("received_at", "id")
+    return set(dict(rows.values_list("pull_id", "pk")).values())
+
+
+def _head_try(head: PullHead, jobs: Sequence[Job], *, is_newest: bool) -> bool:
+    """Tell one head; one's oddity must not keep the others from being told."""
+    try:
+        return _head_tell(head, jobs, is_newest=is_newest)
+    except Exception:
+        log.exception("telling of %s failed", head)
+        PullHead.objects.filter(pk=head.pk).update(
+            tell_error="telling failed inside the site; its log tells why",
+            tell_due_at=timezone.now() + _BACKOFF_LONGEST,
+        )
+        return False
+
+
+def _head_tell(head: PullHead, jobs: Sequence[Job], *, is_newest: bool) -> bool:
     outcome = outcome_of(head=head, jobs=jobs)
     url = pull_url(pull=head.pull)
     body = comment_markdown(outcome, sha=head.sha, base=head.base.sha if head.base else "", url=url)
@@ -55,7 +75,7 @@ def _head_tell(head: PullHead, jobs: Sequence[Job]) -> bool:
     if not claimed.update(tell_due_at=lease):
         return False
     try:
-        _call(forge, head, outcome, url, body)
+        _call(forge, head, outcome, url, body if is_newest else "")
     except DeliveryError as error:
         _put_off(head, digest, error)
         return False
@@ -71,7 +91,7 @@ def _call(forge: object, head: PullHead, outcome: Outcome, url: str, body: str) 
         project=project, sha=head.sha, state=outcome.check, description=outcome.sentence, url=url
     )
     # while it runs the check says so; a comment is for results
-    if not outcome.open and head.state != "received":
+    if body and not outcome.open and head.state != "received":
         forge.comment_put(  # type: ignore[attr-defined]
             project=project, pull_request=head.pull.number, body=body, marker=MARKER
         )

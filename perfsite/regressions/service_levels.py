@@ -142,7 +142,7 @@ def _drop(row: LevelStanding, job: Job) -> int | None:
 
 
 def _settle(incident_id: int, build: Build) -> None:
-    """Close the breach when every series of it meets the level again; else keep its first sentence true."""
+    """Close the breach when no series breaches the level any more; else keep its first sentence true."""
     incident = incident_locked(incident_id=incident_id)
     rows = list(incident.standings.select_related("series").order_by("id"))
     breached = [row for row in rows if not row.is_met]
@@ -154,14 +154,20 @@ def _settle(incident_id: int, build: Build) -> None:
         )
         fact_note(incident=incident, topic="headline", fact=f"{sentence}{more}")
         return
+    if rows:
+        _met_note(incident, rows, build)
+    incident_set(incident=incident, fixed_at=timezone.now())
+    LevelStanding.objects.filter(incident=incident).update(incident=None)
+
+
+def _met_note(incident: Incident, rows: Sequence[LevelStanding], build: Build) -> None:
+    """That it is met again; of what nobody asks for any more nothing is said but that."""
     told = [
         met_sentence(row.series, value=row.value, bound=row.bound, direction=row.direction) for row in rows
     ]
     event_append(
         incident=incident, code="met", sentence=" ".join([f"Met again at {build.short}.", *told[:3]])
     )
-    incident_set(incident=incident, fixed_at=timezone.now())
-    LevelStanding.objects.filter(incident=incident).update(incident=None)
 
 
 def _excess(row: LevelStanding) -> float:

@@ -7,6 +7,7 @@ delivered: that is their place.
 from __future__ import annotations
 
 import fnmatch
+import logging
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -24,6 +25,8 @@ from perfsite.runs.plan import jobs_queue, postpone
 from perfsite.runs.selectors import device_classes_known
 from perfsite.runs.states import BUILD_STATES
 
+log = logging.getLogger(__name__)
+
 
 class FileRefusedError(PerfsiteError):
     """The delivered file is not taken; the message says why and how to mend it."""
@@ -32,7 +35,8 @@ class FileRefusedError(PerfsiteError):
 def file_receive(*, project: Project, branch: str, told: FileTold) -> tuple[Build, bool]:
     """Note a delivered file as the newest build of its branch; planning is woken on commit.
 
-    The build, and whether it is new: a file that the branch has already stays where it is.
+    The build, and whether it is new: a file that the branch has already stays where it is, to be
+    fetched from where it was told to be last.
 
     Raises:
         FileRefusedError: the branch holds commits, or the URL is one that this site lets nobody fetch.
@@ -48,6 +52,8 @@ def file_receive(*, project: Project, branch: str, told: FileTold) -> tuple[Buil
             )
         known = line.filter(sha=told.sha256).first()
         if known is not None:
+            # by a new address: the signature of the old one may be over
+            BuildFile.objects.filter(build=known).exclude(url=told.url).update(url=told.url)
             return known, False
         last = line.aggregate(last=Max("ordinal"))["last"] or 0
         build = Build.objects.create(
@@ -90,12 +96,21 @@ def _url_allow(url: str) -> None:
 
 def files_plan() -> int:
     """Queue the jobs of every delivered file that is due; returns how many builds were settled."""
-    return sum(_file_plan(build) for build in files_due().select_related("file").order_by("id"))
+    return sum(_file_try(build) for build in files_due().select_related("file").order_by("id"))
 
 
 def files_due() -> QuerySet[Build]:
     """The delivered files that wait to be planned."""
     return Build.objects.filter(state="received", plan_due_at__lte=timezone.now(), file__isnull=False)
+
+
+def _file_try(build: Build) -> bool:
+    """Plan one file; one's oddity must not keep the others, and what is planned after them, waiting."""
+    try:
+        return _file_plan(build)
+    except Exception:
+        log.exception("planning %s failed", build)
+        return postpone([build], "planning failed inside the site; its log tells why")
 
 
 def _file_plan(build: Build) -> bool:

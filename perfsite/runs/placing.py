@@ -18,13 +18,19 @@ def build_place(*, project: Project, branch: str, commit: Commit, ordinal: int |
     A commit that git took off the branch stays without one.  Call it in a transaction.
 
     Raises:
-        ConflictError: the place cannot be told yet, or belongs to a commit that git itself put there.
+        ConflictError: the branch holds delivered files, or the place cannot be told yet, or belongs to a
+            commit that git itself put there.
     """
     Project.objects.select_for_update().get(pk=project.pk)  # two reports at once want two places
     line = Build.objects.filter(project=project, branch=branch)
     build = line.filter(sha=commit.sha).first()
     if build is not None and (build.ordinal is not None or build.state == "skipped"):
         return build
+    if line.filter(file__isnull=False).exists():
+        raise ConflictError(
+            f"branch {branch} holds delivered files, and {commit.sha[:7]} has no place among them; "
+            "name another branch"
+        )
     place = ordinal if ordinal is not None else _place_next(project, branch, commit)
     _place_free(project, branch, place, commit)
     if build is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from benchmarks.metrics import Metric
@@ -41,7 +42,10 @@ def quantity_read(written: str | float, metric: Metric) -> float:
         raise ValueError(
             f"{what} does not fit {metric.name}; write it as {_example(units)!r} (known: {known})"
         )
-    return float(number) * units[unit]
+    value = float(number) * units[unit]
+    if not math.isfinite(value):  # the database keeps no infinity
+        raise ValueError(f"{str(written)[:40]!r} is larger than any number here")
+    return value
 
 
 def _example(units: dict[str, float]) -> str:

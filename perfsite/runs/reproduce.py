@@ -40,7 +40,7 @@ def reproduce_lines(
 
 
 def reproduce_command(*, sha: str, source: ModelSource, case: Case, file: str = "") -> str:
-    """One shell line: check out in a clone of the repository, or fetch the `file` and verify it, and measure."""
+    """One shell line: check out in a clone of the repository, or fetch and verify `file`; then measure."""
     here = (
         _file_lines(file, sha256=sha, name=source.ref)
         if file

@@ -6,6 +6,7 @@ the next day's minutes until the next turn begins.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,6 +30,8 @@ from perfsite.runs.services import PRIORITY_SCHEDULE, run_refresh
 from perfsite.runs.states import JOB_ENDED
 from workers.messages import WAKE_TASK, queue_name
 
+log = logging.getLogger(__name__)
+
 _ALIVE = timedelta(minutes=10)
 CANARY = "canary"
 
@@ -45,14 +48,23 @@ class _Wanted:
 def turns_step(*, now: datetime) -> int:
     """Go on with every open turn; returns how many jobs were queued."""
     rows = ScheduleTurn.objects.filter(state="open").values_list("pk", flat=True).order_by("id")
-    return sum(_turn_step(key, now) for key in list(rows))
+    return sum(_turn_try(key, now) for key in list(rows))
+
+
+def _turn_try(turn_id: int, now: datetime) -> int:
+    """Go on with one turn; one's oddity must not keep the others from going on."""
+    try:
+        return _turn_step(turn_id, now)
+    except Exception:
+        log.exception("turn %d of a schedule failed; it is tried again", turn_id)
+        return 0
 
 
 @transaction.atomic
 def _turn_step(turn_id: int, now: datetime) -> int:
     rows = ScheduleTurn.objects.select_for_update(of=("self",)).select_related("schedule__project", "build")
-    turn = rows.get(pk=turn_id)
-    if turn.state != "open":
+    turn = rows.filter(pk=turn_id, state="open").first()
+    if turn is None:  # ended or removed meanwhile
         return 0
     build = turn.build or _newest_build(turn)
     if build is None:

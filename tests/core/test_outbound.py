@@ -1,5 +1,6 @@
 """What the site calls, and what it never does; the servers are real, only the names are ours."""
 
+import gzip
 import ipaddress
 import socket
 import ssl
@@ -10,15 +11,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 
+from perfsite.core import outbound
 from perfsite.core.outbound import (
     OutboundRefusedError,
     OutboundTooLargeError,
-    body_limited,
     host_addresses,
     outbound_client,
     url_check,
 )
 
+PACKED = gzip.compress(gzip.compress(b"x" * 10**7))
 LOOPBACK = [ipaddress.ip_network("127.0.0.0/8")]
 
 
@@ -42,8 +44,11 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Location", query)
             self.end_headers()
             return
-        body = b"x" * 2**20 if path == "/big" else self.server.server_address[0].encode()
+        known = {"/big": b"x" * 2**20, "/packed": PACKED}
+        body = known.get(path) or self.server.server_address[0].encode()
         self.send_response(200)
+        if path == "/packed":
+            self.send_header("Content-Encoding", "gzip, gzip")
         if path != "/big":
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -203,15 +208,20 @@ def test_the_certificate_is_checked_against_the_name_and_no_step_down_is_followe
     assert plain.hosts == []
 
 
-@pytest.mark.parametrize(
-    ("path", "limit", "why"), [("/big", 100_000, "more than 100000"), ("/x", 8, "announces 9")]
-)
-def test_an_answer_over_its_limit_is_left(serve, settings, path, limit, why):
+@pytest.mark.parametrize("path", ["/big", "/packed"])
+def test_an_answer_over_its_limit_is_left_and_none_is_decompressed(serve, settings, path):
     settings.OUTBOUND_NETWORKS = LOOPBACK
-    url = f"http://127.0.0.1:{serve().server_port}{path}"
-    with (
-        outbound_client() as client,
-        client.stream("GET", url) as answer,
-        pytest.raises(OutboundTooLargeError, match=f"{why} bytes"),
-    ):
-        list(body_limited(answer, limit=limit))
+    url = f"http://127.0.0.1:{serve().server_port}"
+    with outbound_client(answer_bytes=100_000) as client:
+        if path == "/packed":
+            assert client.get(f"{url}/packed").content == PACKED
+            return
+        with pytest.raises(OutboundTooLargeError, match=r"127\.0\.0\.1 answers more than 100000 bytes"):
+            client.get(f"{url}/big")
+
+
+def test_an_answer_that_never_ends_is_left(serve, settings, monkeypatch):
+    settings.OUTBOUND_NETWORKS = LOOPBACK
+    monkeypatch.setattr(outbound, "ANSWER_S", 0.0)
+    with outbound_client() as client, pytest.raises(httpx.ReadTimeout, match="still answering"):
+        client.get(f"http://127.0.0.1:{serve().server_port}/big")

@@ -4,10 +4,12 @@ import pytest
 from django.db import transaction
 
 from perfsite.core.errors import PerfsiteError
+from perfsite.pulls import services
 from perfsite.pulls.models import PullHead, PullRequest
 from perfsite.pulls.plan import heads_plan
 from perfsite.pulls.services import head_approve, pull_close, pull_receive
 from perfsite.pulls.told import PullTold
+from perfsite.runs.mirror import Mirror
 from perfsite.runs.models import Build, Job
 from perfsite.runs.queue import job_claim, order_make
 from perfsite.runs.services import PRIORITY_HEAD
@@ -181,3 +183,38 @@ def test_head_that_is_not_there_yet_is_tried_again(project, repository):
     head.refresh_from_db()
     assert (head.state, head.plan_tries) == ("received", 1)
     assert "refs/pull/7/head" in head.reason
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_head_that_is_planned_while_it_is_superseded_is_superseded_all_the_same(
+    project, repository, monkeypatch, closed
+):
+    repository.commit("one", perfsite_DOT_toml=CONFIG, cnn_DOT_py="1")
+    first = received(project, pull_pushed(repository, cnn_DOT_py="2"))
+    whole = services.state_swap
+
+    def late(row, **values):
+        """Planning comes between the look at the head and the step of its state."""
+        monkeypatch.setattr(services, "state_swap", whole)
+        assert heads_plan() == 1
+        return whole(row, **values)
+
+    monkeypatch.setattr(services, "state_swap", late)
+    if closed:
+        pull_close(project=project, forge="github", told=told(first.sha))
+    else:
+        received(project, "f" * 40)
+    first.refresh_from_db()
+    assert first.state == "superseded"
+
+
+def test_a_mirror_that_breaks_strangely_postpones_its_own_heads_only(project, repository, monkeypatch):
+    repository.commit("one", perfsite_DOT_toml=CONFIG, cnn_DOT_py="1")
+    received(project, pull_pushed(repository, cnn_DOT_py="2"))
+
+    def full(_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Mirror, "fetch", full)
+    assert heads_plan() == 0
+    assert "its log tells why" in PullHead.objects.get().reason

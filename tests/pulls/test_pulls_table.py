@@ -41,7 +41,15 @@ def test_check_waits_while_pairs_run_but_a_found_regression_is_told_at_once():
     assert Outcome(open=1, ended=1, rows=(row(),)).check == "failure"
     assert Outcome(state="waiting").check == "pending"
     assert Outcome(state="failed", reason="no perfsite.toml").check == "error"
-    assert Outcome(state="planned", ended=1, missing=("it broke",)).check == "success"
+
+
+def test_check_says_an_error_when_not_one_comparison_had_a_result():
+    lost = Outcome(state="planned", ended=1, missing=("cnn/fp32 on cpu: it broke",))
+    assert lost.check == "error"
+    assert lost.sentence == "Nothing could be compared: cnn/fp32 on cpu: it broke"
+    one = Outcome(state="planned", ended=2, missing=("it broke",), rows=(row(verdict="same", relative=0.0),))
+    assert one.check == "success"
+    assert "1 could not be compared" in one.sentence
 
 
 def test_comment_has_the_worst_first_with_intervals_in_brackets():

@@ -60,6 +60,31 @@ def test_a_head_is_told_once_for_each_change(head, forge):
     assert len(forge.comments) == 2  # while it waits to run, the check alone says so
 
 
+def test_one_head_that_cannot_be_told_keeps_no_other_from_being_told(head, forge, monkeypatch):
+    told = PullTold(8, "f" * 40, "main", "eve", "41", from_fork=True)
+    pull_receive(project=head.pull.project, forge="github", told=told)
+    whole = telling.outcome_of
+
+    def broken(*, head, jobs):
+        if head.pull.number == 7:
+            raise KeyError("watch")
+        return whole(head=head, jobs=jobs)
+
+    monkeypatch.setattr(telling, "outcome_of", broken)
+    assert telling.heads_tell() == 1
+    assert [status["sha"] for status in forge.statuses] == ["f" * 40]
+
+
+def test_an_older_head_that_is_told_late_leaves_the_comment_to_the_newest(head, forge):
+    PullHead.objects.update(state="planned")
+    told = PullTold(7, "f" * 40, "main", "eve", "41", from_fork=True)
+    pull_receive(project=head.pull.project, forge="github", told=told)  # the result before stands
+    assert telling.heads_tell() == 2
+    assert {status["sha"] for status in forge.statuses} == {"e" * 40, "f" * 40}
+    (comment,) = forge.comments
+    assert "fffffff" in comment["body"]
+
+
 def test_error_is_tried_again_and_a_permanent_one_is_not(head, forge):
     forge.error = DeliveryError("503")
     assert telling.heads_tell() == 0

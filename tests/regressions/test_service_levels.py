@@ -2,7 +2,9 @@
 
 import pytest
 
+from perfsite.core.errors import PerfsiteError
 from perfsite.regressions.models import Incident, LevelStanding
+from perfsite.regressions.regrouping import incident_merge
 from perfsite.regressions.service_levels import levels_judge
 from perfsite.regressions.services import reports_screen
 from perfsite.results.services import report_store
@@ -89,7 +91,18 @@ def test_another_bound_is_the_same_level_and_a_level_that_is_gone_ends_its_breac
     lab(4, 0.2, levels=[])
     breach.refresh_from_db()
     assert breach.state == "fixed"
+    assert [event.code for event in breach.events.order_by("id")] == ["opened", "dropped"]  # it was not met
     assert LevelStanding.objects.count() == 0
+
+
+def test_breach_is_merged_into_nothing_or_its_next_ones_would_join_what_nobody_sees(lab):
+    job = lab(1, 0.2)
+    breach = Incident.objects.get()
+    project, build = breach.project, job.run.build
+    code = Incident.objects.create(project=project, build=build, range_start=build)
+    for source, into in ((breach, code), (code, breach)):
+        with pytest.raises(PerfsiteError, match="service level"):
+            incident_merge(incident=source, into=into, actor="ada")
 
 
 def test_level_concerns_only_the_cases_it_names(lab):

@@ -7,7 +7,7 @@ import pytest
 from perfsite.access.services import token_add
 from perfsite.results.models import Artifact, Measurement, Report, Series
 from perfsite.runs.commits import Commit
-from perfsite.runs.models import Build, Job
+from perfsite.runs.models import Build, BuildFile, Job
 from perfsite.runs.services import builds_receive
 from tests.factories import build_make, project_make
 
@@ -127,3 +127,12 @@ def test_names_of_devices_and_commits_are_checked(send):
     assert send(1, device_class="../../x").status_code == 422
     assert send(1, sha="main").status_code == 422
     assert send(1, measurements=[]).status_code == 422
+
+
+def test_a_branch_of_delivered_files_takes_no_results_of_commits(send, project):
+    file = build_make(project, 1, branch="detector")
+    BuildFile.objects.create(build=file, url="https://m.example/a.onnx", format="onnx", model="detector")
+    answer = send(1, ordinal=2, branch="detector")
+    assert answer.status_code == 409
+    assert "holds delivered files" in answer.content.decode()
+    assert Build.objects.filter(branch="detector").count() == 1

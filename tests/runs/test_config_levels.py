@@ -55,6 +55,7 @@ def test_levels_go_with_the_jobs_they_may_concern():
 @pytest.mark.parametrize(
     ("level", "words"),
     [
+        ('metric = "latency_p99"\nat_most = "1e999 s"', "larger than any number"),
         ('metric = "latency_p9"\nat_most = "1 s"', "did you mean 'latency_p99'"),
         ('metric = "latency_p99"\nat_most = 80', "a number without a unit does not fit latency_p99"),
         ('metric = "latency_p99"\nat_most = "80 GB"', "unit 'GB' does not fit latency_p99"),

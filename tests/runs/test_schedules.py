@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from perfsite.core.errors import PerfsiteError
+from perfsite.runs import schedule_turns
 from perfsite.runs.calendar import days_read, due_after, due_before
 from perfsite.runs.models import Attempt, Job, Schedule, ScheduleTurn
 from perfsite.runs.plan import builds_plan
@@ -212,3 +213,17 @@ def test_schedule_that_makes_no_sense_is_refused(project, values, words):
     with pytest.raises(PerfsiteError, match=words):
         added(project, **values)
     assert Schedule.objects.count() == 0
+
+
+def test_one_turn_that_fails_holds_up_no_other(project, monkeypatch):
+    for name in ("first", "second"):
+        turn_now(schedule=added(project, name=name), now=NOON)
+    whole = schedule_turns.config_at
+
+    def broken(**told):
+        monkeypatch.setattr(schedule_turns, "config_at", whole)
+        raise KeyError("oddity")
+
+    monkeypatch.setattr(schedule_turns, "config_at", broken)
+    assert turns_step(now=NOON) > 0
+    assert ScheduleTurn.objects.filter(state="open").count() == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from perfsite.runs import files
 from perfsite.runs.files import files_plan
 from perfsite.runs.models import Build, BuildFile, Job
 from perfsite.runs.plan import line_realign
@@ -51,6 +52,32 @@ def test_files_stand_on_their_branch_in_the_order_of_delivery(send, project):
     # the same file again stays where it is
     again = send(artifact(A))
     assert (again.json()["builds"], Build.objects.count()) == (0, 2)
+
+
+def test_file_that_is_delivered_again_is_fetched_from_its_new_address(send, project):
+    send(artifact())
+    fresh = "https://models.example/detector.onnx?X-Amz-Signature=fresh"
+    assert send(artifact(url=fresh)).json()["builds"] == 0
+    worker = worker_make()
+    files_plan()
+    assert order_make(attempt=job_claim(worker=worker)).builds[0].file.url == fresh
+
+
+def test_one_file_that_cannot_be_planned_holds_up_no_other(send, project, monkeypatch):
+    worker_make()
+    send(artifact(A))
+    send(artifact(B))
+    whole = files.file_config
+
+    def broken(*, model, rules):
+        monkeypatch.setattr(files, "file_config", whole)
+        raise KeyError("oddity")
+
+    monkeypatch.setattr(files, "file_config", broken)
+    assert files_plan() == 1
+    first, second = Build.objects.order_by("ordinal")
+    assert (first.state, second.state) == ("received", "planned")
+    assert "its log tells why" in first.reason
 
 
 def test_planned_file_is_ordered_with_its_url_digest_and_limits(send, project, settings):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -147,6 +148,19 @@ def test_files_of_the_disk_are_read_only_where_allowed(fetch, tmp_path):
     assert (fetch(f"file://{inside}/a.onnx", policy) / "model.onnx").read_bytes() == BODY
     with pytest.raises(FetchRefused, match="'file' is not fetched"):
         HERE.url_check(f"file://{inside}/a.onnx")
+
+
+def test_file_that_is_read_is_the_one_that_was_judged(fetch, tmp_path):
+    policy = FetchPolicy(schemes=("file",), folders=(tmp_path / "models",))
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "a b.onnx").write_bytes(BODY)
+    # as written it leads to `secret`; as a URL it stays inside
+    (tmp_path / "models" / "x%2fy").mkdir()
+    (tmp_path / "secret").write_bytes(b"secret")
+    hostile = f"file://{tmp_path}/models/x%2fy/../../secret"
+    refused(fetch, hostile, policy, words="there is no such file")
+    shutil.rmtree(tmp_path / "out")
+    assert fetch(f"file://{tmp_path}/models/a%20b.onnx", policy)
 
 
 def test_scheme_whose_library_is_missing_names_the_extra(fetch):
