@@ -57,7 +57,7 @@ API_READS = (
     "api-root", "openapi-json", "projects", "project", "builds", "build", "build_runs", "build_points",
     "build_verdicts", "run", "job", "series", "one_series", "series_verdicts", "series_environments",
     "points", "trends", "compare", "incidents", "incidents_everywhere", "incident", "events", "environment",
-    "environments", "artifacts", "content", "grading", "standing", "notifications",
+    "environments", "artifacts", "content", "grading", "standing",
 )  # fmt: skip
 
 RULES: dict[str, Rule] = {
@@ -105,7 +105,7 @@ RULES: dict[str, Rule] = {
         f"api-v1:{name}": _MAINTAIN
         for name in ("cancel", "again", "cancel_job", "again_job", "backfill", "build_deliver", "results")
     },
-    "api-v1:workers": _SIGNED_IN,
+    **dict.fromkeys(("api-v1:workers", "api-v1:notifications"), _SIGNED_IN),
     **{f"api-v1:{name}": _ADMINISTER for name in ("outbox", "mail")},
     **dict.fromkeys(("outbox", "mail", "audit"), _ADMINISTER),
 }  # fmt: skip

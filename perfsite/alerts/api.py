@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from ninja import Query, Router, Schema
 
 from perfsite.access.auth import MACHINES_AND_PEOPLE
-from perfsite.access.readers import row_seen, site_wide
+from perfsite.access.readers import row_owned, site_wide
 from perfsite.alerts.models import Notification, OutboxMail
 from perfsite.core.errors import NotFoundError
 from perfsite.core.pagination import Cursor, Page, page_of
@@ -61,8 +61,8 @@ class MailTextOut(MailOut):
 
 @router.get("/projects/{slug:slug}/notifications", response=Page[NotificationOut])
 def notifications(request: HttpRequest, slug: str, cursor: Query[Cursor]) -> dict[str, Any]:
-    """Who was told, or is to be told, of a project's incidents."""
-    project = row_seen(request, Project.objects.all(), project="", slug=slug)
+    """Who was told, or is to be told, of a project's incidents; also of a public one not for strangers."""
+    project = row_owned(request, Project.objects.all(), project="", slug=slug)
     rows = Notification.objects.filter(Q(incident__project=project) | Q(channel__project=project))
     return page_of(rows.select_related("channel"), cursor)
 

@@ -1,7 +1,8 @@
 """What each operation of the API needs: written down once more, so that a new one without a rule fails.
 
 `open` reads are for strangers too, where the project is public; `known` reads are for every token but a
-worker's, and for people; the rest is the purpose that gives the right.
+worker's, and for people; `inside` reads name people, so they are for the project's own; the rest is the
+purpose that gives the right.
 """
 
 RULES = {
@@ -34,7 +35,7 @@ RULES = {
     "GET /incidents/{incident_id}": "open",
     "GET /incidents/{incident_id}/events": "open",
     "GET /workers": "known",
-    "GET /projects/{slug}/notifications": "known",
+    "GET /projects/{slug}/notifications": "inside",
     "GET /outbox": "site",
     "GET /outbox/{mail_id}": "site",
     "POST /projects/{slug}/builds": "deliver",
@@ -87,6 +88,6 @@ def may(rule: str, purpose: str | None) -> bool:
     """Whether a purpose (None: a stranger) may, as far as the purpose goes."""
     if rule == "open":
         return purpose != "worker"
-    if rule in ("known", "site"):
+    if rule in ("known", "inside", "site"):
         return purpose in READING
     return purpose == rule

@@ -71,6 +71,8 @@ def expected(name, rule, purpose, *, is_scoped, world) -> set[int]:
     is_own = purpose is not None and (world == "own" or not is_scoped)
     if name not in SITE_LISTS and not is_own and world != "public":
         return {404}
+    if rule == "inside":
+        return {200} if is_own else {403}
     if rule in ("open", "known"):
         # the file of the artifact is gone, which is all that is left to complain about
         return {404} if name.endswith("/content") else {200}

@@ -7,6 +7,7 @@ from django.utils import timezone
 from perfsite.alerts.models import Channel, Mute, Notification, OutboxMail, Rule
 from perfsite.alerts.mute_links import mute_url
 from perfsite.regressions.models import Incident
+from perfsite.runs.models import Project
 from tests.dashboards.markup import Page
 
 pytestmark = pytest.mark.django_db
@@ -132,6 +133,17 @@ def test_a_mute_link_asks_first_and_a_post_mutes_without_a_login(world, client):
     assert Mute.objects.get().actor == "somebody with the link"
     assert client.get("/mute/forged/").status_code == 404
     assert world.incident.events.get().code == "muted"
+
+
+def test_whose_mailbox_was_told_is_not_for_strangers(world, person, client):
+    address = path("incident", world.incident.pk)
+    recipient = Notification.objects.exclude(recipient="").filter(incident=world.incident).get().recipient
+    assert recipient in person.get(address).content.decode()
+    client.logout()
+    Project.objects.update(is_public=True)
+    html = shown(client, address)
+    assert recipient not in html
+    assert "Who was told" not in html
 
 
 def test_triage_by_hand_and_many_at_once(world, person):

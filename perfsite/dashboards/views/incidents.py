@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from perfsite.access.roles import Role, role_in
 from perfsite.core.errors import PerfsiteError
 from perfsite.dashboards.forms.alerts import MuteForm, mute_initial
 from perfsite.dashboards.forms.triage import DetailsForm, TriageForm, details_initial
@@ -91,6 +92,8 @@ def incident(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "bisection": bisection_shown(incident=found, worst=worst),
         "layers": layers_shown(incident=found, worst=worst),
         "between": builds_between(incident=found),
+        # addresses of people are not for strangers, also where the project is public
+        "is_known": role_in(request.user, found.project_id) >= Role.VIEWER,
         "notifications": notifications_of(incident=found),
         "events": events_of(incident=found),
         "reproduce": _reproduce(found, worst, accused) if worst else [],
