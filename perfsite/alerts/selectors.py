@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from perfsite.alerts.models import Channel, Mute, Notification, Rule, Telling
+from perfsite.alerts.models import Channel, Mute, Notification, Rule, Sending, Telling
 from perfsite.regressions.incident_states import OPEN_STATES
 from perfsite.regressions.models import Incident, Verdict
 from perfsite.regressions.selectors import bisection_of, build_is_settled
@@ -46,7 +46,15 @@ def _is_due(incident: Incident, now: datetime) -> bool:
 
 
 def withdrawals_due() -> list[Telling]:
-    """Messages that went out, or may have, about incidents that were withdrawn since, not yet taken back."""
+    """Messages that went out, or may have, about incidents that were withdrawn since, not yet taken back.
+
+    What was composed after the withdrawal said so itself.
+    """
+    said = Sending.objects.filter(
+        notification=OuterRef("notification"),
+        state="taken",
+        started_at__gte=OuterRef("incident__withdrawn_at"),
+    )
     again = Telling.objects.filter(
         incident=OuterRef("incident"),
         channel=OuterRef("channel"),
@@ -59,7 +67,11 @@ def withdrawals_due() -> list[Telling]:
         incident__withdrawn_at__isnull=False,
         incident__state="withdrawn",
     )
-    return list(rows.exclude(Exists(again)).select_related("incident", "channel", "rule").order_by("id"))
+    return list(
+        rows.exclude(Exists(again) | Exists(said))
+        .select_related("incident", "channel", "rule")
+        .order_by("id")
+    )
 
 
 def tellings_reopened(*, now: datetime) -> QuerySet[Telling]:

@@ -22,6 +22,8 @@ class _Session(socketserver.StreamRequestHandler):
                 return
             if command == "DATA":
                 self._take_mail()
+            elif command == "MAIL":
+                self._say(self.server.sender_answer)
             elif command == "RCPT":
                 self._say(self.server.recipient_answer)
             else:
@@ -48,7 +50,7 @@ class SmtpSink(socketserver.ThreadingTCPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Session)
         self.mails: list[Message] = []
-        self.recipient_answer = "250 fine"
+        self.recipient_answer = self.sender_answer = "250 fine"
 
 
 @contextmanager

@@ -207,7 +207,26 @@ def test_tries_end(incident, settings):
         Notification.objects.filter(state="queued").update(due_at=timezone.now())
     row = Notification.objects.get(recipient="ada@example.org")
     assert (row.state, row.tries) == ("failed", services.MAX_TRIES)
-    assert "check EMAIL_HOST and EMAIL_PORT" in row.error
+    assert "check EMAIL_HOST, EMAIL_PORT and the login" in row.error
+
+
+def test_a_mail_server_that_refuses_us_is_no_recipients_fault(incident, sink):
+    sink.sender_answer = "530 authentication required"
+    assert incidents_tell() == 0
+    row = Notification.objects.get()
+    assert (row.state, row.recipient) == ("queued", "ada@example.org")
+    assert "and the login" in row.error
+
+
+def test_a_message_that_waited_until_its_incident_was_withdrawn_is_not_taken_back_again(incident, sink):
+    sink.recipient_answer = "451 busy"
+    incidents_tell()
+    Incident.objects.update(state="withdrawn", withdrawn_at=timezone.now(), withdrawn_reason="refuted")
+    sink.recipient_answer = "250 fine"
+    Notification.objects.update(due_at=timezone.now())
+    assert incidents_tell() == 1
+    (mail,) = sink.mails
+    assert "Withdrawn:" in mail["Subject"]
 
 
 def test_a_person_gives_as_many_tries_again(incident, settings):

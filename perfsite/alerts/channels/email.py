@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from email.mime.image import MIMEImage
-from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
+from smtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused
 
 from django.core.mail import EmailMultiAlternatives
 
@@ -18,7 +18,8 @@ def notify(outgoing: Outgoing) -> None:
     """Send one mail.
 
     Raises:
-        DeliveryError: the mail server refused it (permanent on its 5xx) or did not answer.
+        DeliveryError: the mail server refused the recipient or the mail (permanent on its 5xx), or it refuses
+            us or did not answer: a login or sender that is wrong for now is no recipient's fault.
     """
     message, recipient = outgoing.message, outgoing.recipient
     mail = EmailMultiAlternatives(
@@ -40,11 +41,12 @@ def notify(outgoing: Outgoing) -> None:
     except SMTPRecipientsRefused as error:
         code = max(code for code, _ in error.recipients.values())
         raise _refused(recipient, error, code) from error
-    except SMTPResponseException as error:
+    except SMTPDataError as error:
         raise _refused(recipient, error, error.smtp_code) from error
     except (SMTPException, OSError) as error:
         raise DeliveryError(
-            f"the mail server did not take the mail to {recipient} ({error}); check EMAIL_HOST and EMAIL_PORT"
+            f"the mail server did not take the mail to {recipient} ({error}); check EMAIL_HOST, EMAIL_PORT "
+            "and the login"
         ) from error
 
 
