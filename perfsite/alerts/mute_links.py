@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core import signing
 
 from perfsite.core.errors import NotFoundError
+from perfsite.regressions.gathering import incident_followed
 from perfsite.regressions.models import Incident
 
 LIFETIME = timedelta(days=30)
@@ -20,7 +21,7 @@ def mute_url(*, incident: Incident) -> str:
 
 
 def mute_incident(*, token: str) -> Incident:
-    """The incident that a link is about.
+    """The incident that a link is about, or the one it was merged into since.
 
     Raises:
         NotFoundError: the link is not ours, or older than `LIFETIME`.
@@ -30,7 +31,8 @@ def mute_incident(*, token: str) -> Incident:
     except signing.BadSignature:
         sentence = "This link is too old or was changed on its way. Mute the series on the incident's page."
         raise NotFoundError(sentence) from None
-    found = Incident.objects.select_related("project", "build").filter(pk=key).first()
+    rows = Incident.objects.select_related("project", "build")
+    found = rows.filter(pk=key).first()
     if found is None:
         raise NotFoundError("The incident that this link is about is gone.")
-    return found
+    return found if found.merged_into_id is None else incident_followed(found)

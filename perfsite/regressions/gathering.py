@@ -25,7 +25,7 @@ def incident_gather(*, build: Build, base: Build) -> tuple[Incident, bool]:
     Project.objects.select_for_update().get(pk=build.project_id)
     found = _moved(build) or Incident.objects.filter(build=build).exclude(kind=Incident.Kind.SERVICE).first()
     if found is not None:
-        return _followed(found), False
+        return incident_followed(found), False
     if (overlapping := _overlapping(build, base)) is not None:
         _narrow(overlapping, build, base)
         return overlapping, False
@@ -37,7 +37,7 @@ def _moved(build: Build) -> Incident | None:
     return Incident.objects.filter(original_build=build).order_by("id").first()
 
 
-def _followed(incident: Incident) -> Incident:
+def incident_followed(incident: Incident) -> Incident:
     """The incident that took the regressions of a merged one."""
     seen = {incident.pk}
     while incident.merged_into is not None and incident.merged_into_id not in seen:

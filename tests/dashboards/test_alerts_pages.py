@@ -7,6 +7,7 @@ from django.utils import timezone
 from perfsite.alerts.models import Channel, Mute, Notification, OutboxMail, Rule
 from perfsite.alerts.mute_links import mute_url
 from perfsite.regressions.models import Incident
+from perfsite.regressions.regrouping import incident_merge
 from perfsite.runs.models import Project
 from tests.dashboards.markup import Page
 
@@ -144,6 +145,18 @@ def test_whose_mailbox_was_told_is_not_for_strangers(world, person, client):
     html = shown(client, address)
     assert recipient not in html
     assert "Who was told" not in html
+
+
+def test_a_mute_link_of_a_merged_incident_mutes_where_its_series_went(world, client):
+    address = mute_url(incident=world.incident).split("8000")[1]
+    old = world.incident
+    into = Incident.objects.create(project=old.project, build=old.range_start, range_start=old.range_start)
+    incident_merge(incident=old, into=into, actor="ada")
+    answer = client.post(
+        address, {"until": (timezone.now() + timezone.timedelta(days=3)).date(), "reason": "known"}
+    )
+    assert "1 series muted until" in answer.content.decode()
+    assert Mute.objects.count() == 1
 
 
 def test_triage_by_hand_and_many_at_once(world, person):
