@@ -56,15 +56,6 @@ class Counter:
                 log.warning("requests are counted in this process: Redis does not answer (%s)", error)
         return _hit(self._own, limit, subject)
 
-    def look(self, subject: str, per_minute: int) -> float:
-        """As `hit`, without counting."""
-        limit = RateLimitItemPerMinute(per_minute)
-        limiter = self._shared if time.monotonic() >= self._away_until else self._own
-        try:
-            return 0.0 if limiter.test(limit, subject) else _rest(limiter, limit, subject)
-        except (RedisError, OSError):
-            return 0.0  # the next refusal notices and counts here
-
 
 def _hit(limiter: SlidingWindowCounterRateLimiter, limit: RateLimitItemPerMinute, subject: str) -> float:
     if limiter.hit(limit, subject):
@@ -95,14 +86,9 @@ def stranger_wait(request: HttpRequest) -> float:
     return counter().hit(f"address:{address_of(request)}", settings.API_PER_MINUTE_ADDRESS)
 
 
-def refusals_wait(request: HttpRequest) -> float:
-    """Seconds until an address whose webhooks were refused too often may send again, 0 for now."""
-    return counter().look(f"refused:{address_of(request)}", settings.WEBHOOK_REFUSALS_PER_MINUTE)
-
-
-def refusal_note(request: HttpRequest) -> None:
-    """Count a refused webhook against the address that sent it."""
-    counter().hit(f"refused:{address_of(request)}", settings.WEBHOOK_REFUSALS_PER_MINUTE)
+def refusal_wait(request: HttpRequest) -> float:
+    """Count a refused webhook against the address that sent it; the seconds to wait, 0 for none."""
+    return counter().hit(f"refused:{address_of(request)}", settings.WEBHOOK_REFUSALS_PER_MINUTE)
 
 
 class Limit(BaseThrottle):

@@ -10,7 +10,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from perfsite.access.limits import refusal_note, refusals_wait
+from perfsite.access.limits import refusal_wait
 from perfsite.runs.files import FileRefusedError
 from perfsite.runs.models import Project
 from perfsite.webhooks.forges import FORGES, Forge
@@ -26,13 +26,11 @@ _STATUS = {"accepted": 202, "ignored": 202, "pong": 200, "replayed": 200}
 @require_POST
 def intake(request: HttpRequest, forge: str, slug: str) -> JsonResponse:
     """`POST /webhooks/<forge>/<slug>/`: answered with `{"status", "builds", "detail"}`."""
-    if wait := refusals_wait(request):
+    answer = _received(request, forge, slug)
+    # a forge's addresses are shared: somebody else's wrong secret must not keep right deliveries out
+    if answer.status_code in _SUSPECT and (wait := refusal_wait(request)):
         answer = _refused(429, "too many refused deliveries came from this address; mend the secret first")
         answer.headers["Retry-After"] = str(math.ceil(wait))
-        return answer
-    answer = _received(request, forge, slug)
-    if answer.status_code in _SUSPECT:
-        refusal_note(request)
     return answer
 
 
