@@ -13,20 +13,8 @@ from urllib.parse import parse_qs
 from pydantic import Field
 
 from perfsite.pulls.told import PullTold
-from perfsite.runs.commits import Commit
-from perfsite.webhooks.payloads.events import (
-    MAX_COMMITS,
-    Deletion,
-    Ignored,
-    Payload,
-    PayloadError,
-    Ping,
-    PullUpdate,
-    Push,
-    no_branch,
-)
+from perfsite.webhooks.payloads.events import Ignored, Payload, PayloadError, Ping, PullUpdate
 from perfsite.webhooks.payloads.fields import (
-    Address,
     Link,
     Message,
     Name,
@@ -34,39 +22,16 @@ from perfsite.webhooks.payloads.fields import (
     Shape,
     When,
     branch_of,
-    is_zero,
     json_read,
     shape_read,
 )
+from perfsite.webhooks.payloads.pushed import PushedCommit, push_action
 
 EVENT_HEADER = "X-GitHub-Event"
 _EVENT = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 _OPENED = ("opened", "synchronize", "reopened")
 _CLOSED = "closed"
 _FORM = "application/x-www-form-urlencoded"
-
-
-class _Person(Shape):
-    name: Name = ""
-    email: Address = ""
-
-
-class _Commit(Shape):
-    id: Sha
-    message: Message = ""
-    timestamp: When = None
-    author: _Person | None = None
-
-    def commit(self) -> Commit:
-        """The payload names no parents: planning asks git."""
-        author = self.author or _Person()
-        return Commit(
-            sha=self.id,
-            subject=self.message,
-            author_name=author.name,
-            author_email=author.email,
-            committed_at=self.timestamp,
-        )
 
 
 class _Repository(Shape):
@@ -84,8 +49,8 @@ class _Push(Shape):
     ref: str
     after: Sha
     deleted: bool = False
-    commits: tuple[_Commit, ...] | None = None
-    head_commit: _Commit | None = None
+    commits: tuple[PushedCommit, ...] | None = None
+    head_commit: PushedCommit | None = None
     repository: _Repository
 
 
@@ -134,7 +99,10 @@ def github_parse(headers: Mapping[str, str], body: bytes) -> Payload:
     if event != "push":
         return Payload(event, Ignored(f"event {event!r} starts no build"))
     push = shape_read(_Push, value)
-    return Payload(event, _action(push), push.repository.names)
+    action = push_action(
+        push.ref, push.after, push.commits or (), head=push.head_commit, is_deleted=push.deleted
+    )
+    return Payload(event, action, push.repository.names)
 
 
 def _pull_action(pull: _Pull) -> PullUpdate | Ignored:
@@ -168,17 +136,3 @@ def _json_of(headers: Mapping[str, str], body: bytes) -> bytes:
     if "payload" not in fields:
         raise PayloadError("the form has no field `payload`")
     return fields["payload"][0].encode()
-
-
-def _action(push: _Push) -> Push | Deletion | Ignored:
-    """What was pushed, with the head among the commits: a new branch or a force-push may list none."""
-    branch = branch_of(push.ref)
-    if branch is None:
-        return no_branch(push.ref)
-    if push.deleted or is_zero(push.after):
-        return Deletion(branch)
-    commits = list({item.id: item.commit() for item in push.commits or ()}.values())[-MAX_COMMITS:]
-    if push.after not in {commit.sha for commit in commits}:
-        head = push.head_commit
-        commits.append(head.commit() if head and head.id == push.after else Commit(sha=push.after))
-    return Push(branch, tuple(commits), push.after)

@@ -13,19 +13,8 @@ from typing import Annotated
 from pydantic import Field
 
 from perfsite.pulls.told import PullTold
-from perfsite.runs.commits import Commit
-from perfsite.webhooks.payloads.events import (
-    MAX_COMMITS,
-    Deletion,
-    Ignored,
-    Payload,
-    PayloadError,
-    PullUpdate,
-    Push,
-    no_branch,
-)
+from perfsite.webhooks.payloads.events import Ignored, Payload, PayloadError, PullUpdate
 from perfsite.webhooks.payloads.fields import (
-    Address,
     Link,
     Message,
     Name,
@@ -33,39 +22,19 @@ from perfsite.webhooks.payloads.fields import (
     Shape,
     When,
     branch_of,
-    is_zero,
     json_read,
     shape_read,
     text_mend,
 )
+from perfsite.webhooks.payloads.pushed import PushedCommit, push_action
 
 _OPENED = ("open", "reopen")
 _CLOSED = ("close", "merge")
 
 
-class _Person(Shape):
-    name: Name = ""
-    email: Address = ""
+class _User(Shape):
     username: Name = ""
     id: int | None = None
-
-
-class _Commit(Shape):
-    id: Sha
-    message: Message = ""
-    timestamp: When = None
-    author: _Person | None = None
-
-    def commit(self) -> Commit:
-        """The payload names no parents: planning asks git."""
-        author = self.author or _Person()
-        return Commit(
-            sha=self.id,
-            subject=self.message,
-            author_name=author.name,
-            author_email=author.email,
-            committed_at=self.timestamp,
-        )
 
 
 class _Project(Shape):
@@ -83,7 +52,7 @@ class _Project(Shape):
 class _Push(Shape):
     ref: str
     after: Sha
-    commits: tuple[_Commit, ...] | None = None
+    commits: tuple[PushedCommit, ...] | None = None
     project: _Project
 
 
@@ -94,7 +63,7 @@ class _Merge(Shape):
     source_project_id: int | None
     target_project_id: int
     target_branch: str
-    last_commit: _Commit
+    last_commit: PushedCommit
     title: Message = ""
     url: Link = ""
     updated_at: When = None
@@ -103,7 +72,7 @@ class _Merge(Shape):
 
 class _MergeHook(Shape):
     object_attributes: _Merge
-    user: _Person = _Person()
+    user: _User = _User()
     project: _Project
 
 
@@ -121,24 +90,12 @@ def gitlab_parse(headers: Mapping[str, str], body: bytes) -> Payload:
     event = text_mend(kind)[:60]
     if kind == "push":
         push = shape_read(_Push, value)
-        return Payload(event, _push_action(push), push.project.names)
+        action = push_action(push.ref, push.after, push.commits or ())
+        return Payload(event, action, push.project.names)
     if kind == "merge_request":
         hook = shape_read(_MergeHook, value)
         return Payload(event, _merge_action(hook), hook.project.names)
     return Payload(event, Ignored(f"event {event!r} starts no build"))
-
-
-def _push_action(push: _Push) -> Push | Deletion | Ignored:
-    """What was pushed, with the head among the commits: GitLab lists the newest 20 at most."""
-    branch = branch_of(push.ref)
-    if branch is None:
-        return no_branch(push.ref)
-    if is_zero(push.after):
-        return Deletion(branch)
-    commits = list({item.id: item.commit() for item in push.commits or ()}.values())[-MAX_COMMITS:]
-    if push.after not in {commit.sha for commit in commits}:
-        commits.append(Commit(sha=push.after))
-    return Push(branch, tuple(commits), push.after)
 
 
 def _merge_action(hook: _MergeHook) -> PullUpdate | Ignored:
