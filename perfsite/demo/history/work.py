@@ -8,7 +8,7 @@ import uuid
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -171,6 +171,88 @@ def _runs(work: Work, kinds: list[Kind], first: int) -> Iterator[tuple[Any, ...]
             yield run_id, work.build_id(place), kind.device_class, "done", start, start + 9 * _JOB_TIME
 
 
+@dataclass(frozen=True)
+class _Slot:
+    """One job's place in the history: the build's, and the job's among those of a build."""
+
+    place: int
+    number: int
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
+class _Jobs:
+    """The jobs of a history and what their rows point to; `first_run` and the like are the first new ids."""
+
+    work: Work
+    kinds: list[Kind]
+    slots: list[_Slot]
+    workers: dict[Kind, list[Worker]]
+    first_run: int
+    first_attempt: int
+
+    def id_of(self, slot: _Slot) -> int:
+        return self.work.job_id(slot.place, slot.number)
+
+    def kind_of(self, slot: _Slot) -> Kind:
+        return self.work.jobs_rows[slot.number][0].kind
+
+    def worker_of(self, slot: _Slot) -> Worker:
+        here = self.workers[self.kind_of(slot)]
+        return here[(slot.place + slot.number) % len(here)]
+
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        specs = [json.dumps(_spec(rows)) for rows in self.work.jobs_rows]
+        for slot in self.slots:
+            row = self.work.jobs_rows[slot.number][0]
+            run_id = self.first_run + slot.place * len(self.kinds) + self.kinds.index(row.kind)
+            yield (
+                self.id_of(slot), run_id, "measure", row.kind.device_class, "", row.model, row.precision,
+                specs[slot.number], 0, "done", 1, "", "", "", "{}", False, slot.start, slot.start, slot.end,
+            )  # fmt: skip
+
+    def attempts(self) -> Iterator[tuple[Any, ...]]:
+        for at, slot in enumerate(self.slots):
+            job, worker, end = self.id_of(slot), self.worker_of(slot).pk, slot.end
+            token = uuid.uuid5(uuid.NAMESPACE_OID, f"{self.work.project.pk} {job}")
+            yield (
+                self.first_attempt + at, job, 1, worker, token, "reported", "", 0, slot.start, end, end, end,
+            )  # fmt: skip
+
+    def reports(
+        self,
+        first: int,
+        environments: dict[Kind, tuple[list[int], list[Environment]]],
+        doubts: list[NDArray[np.int64]],
+    ) -> Iterator[tuple[Any, ...]]:
+        stages = json.dumps([{"name": name, "seconds": seconds} for name, seconds in _STAGES])
+        for at, slot in enumerate(self.slots):
+            starts, rows = environments[self.kind_of(slot)]
+            environment = rows[bisect_right(starts, slot.place) - 1].pk
+            canary = _canary(self.work.story, slot.place, slot.number, self.worker_of(slot))
+            count, unstable = len(self.work.jobs_rows[slot.number]), int(doubts[slot.number][slot.place])
+            yield (
+                first + at, self.id_of(slot), self.first_attempt + at, environment, "measure", "[]", stages,
+                "[]", "[]", canary, count, count, unstable, slot.end, slot.end,
+            )  # fmt: skip
+
+
+_JOB_COLUMNS = (
+    "id", "run", "kind", "device_class", "pin", "model", "precision", "spec", "priority", "state",
+    "tries", "failure_kind", "failure", "log", "progress", "cancel_requested", "created_at",
+    "started_at", "ended_at",
+)  # fmt: skip
+_ATTEMPT_COLUMNS = (
+    "id", "job", "number", "worker", "token", "state", "reason", "exit_code", "claimed_at",
+    "heartbeat_at", "lease_expires_at", "ended_at",
+)  # fmt: skip
+_REPORT_COLUMNS = (
+    "id", "job", "attempt", "environment", "kind", "outcomes", "stages", "remarks", "comparisons",
+    "canary", "points", "judged", "unstable", "received_at", "screened_at",
+)  # fmt: skip
+
+
 def _jobs_load(
     work: Work,
     kinds: list[Kind],
@@ -179,80 +261,16 @@ def _jobs_load(
     environments: dict[Kind, tuple[list[int], list[Environment]]],
     doubts: list[NDArray[np.int64]],
 ) -> None:
-    attempt_first, report_first = id_next(Attempt), id_next(Report)
-    specs = [json.dumps(_spec(rows)) for rows in work.jobs_rows]
-    stages = json.dumps([{"name": name, "seconds": seconds} for name, seconds in _STAGES])
-    places = [
-        (place, work.story.moment(ordinal), number)
-        for place, ordinal in enumerate(work.story.ordinals.tolist())
+    slots = [
+        _Slot(place, number, start, start + (number // len(kinds) + 1) * _JOB_TIME)
+        for place, start in enumerate(map(work.story.moment, work.story.ordinals.tolist()))
         for number in range(len(work.jobs_rows))
     ]
-
-    def jobs() -> Iterator[tuple[Any, ...]]:
-        for place, start, number in places:
-            row = work.jobs_rows[number][0]
-            run_id = first_run + place * len(kinds) + kinds.index(row.kind)
-            end = start + (number // len(kinds) + 1) * _JOB_TIME
-            yield (
-                work.job_id(place, number), run_id, "measure", row.kind.device_class, "", row.model,
-                row.precision, specs[number], 0, "done", 1, "", "", "", "{}", False, start, start, end,
-            )  # fmt: skip
-
-    names: tuple[str, ...] = (
-        "id",
-        "run",
-        "kind",
-        "device_class",
-        "pin",
-        "model",
-        "precision",
-        "spec",
-        "priority",
-        "state",
-    )
-    names += ("tries", "failure_kind", "failure", "log", "progress", "cancel_requested")
-    rows_load(Job, (*names, "created_at", "started_at", "ended_at"), jobs())
-
-    def attempts() -> Iterator[tuple[Any, ...]]:
-        for at, (place, start, number) in enumerate(places):
-            here = workers[work.jobs_rows[number][0].kind]
-            end = start + (number // len(kinds) + 1) * _JOB_TIME
-            token = uuid.uuid5(uuid.NAMESPACE_OID, f"{work.project.pk} {work.job_id(place, number)}")
-            worker = here[(place + number) % len(here)].pk
-            yield (
-                attempt_first + at,
-                work.job_id(place, number),
-                1,
-                worker,
-                token,
-                "reported",
-                "",
-                0,
-                start,
-                end,
-                end,
-                end,
-            )
-
-    names = ("id", "job", "number", "worker", "token", "state", "reason", "exit_code")
-    rows_load(Attempt, (*names, "claimed_at", "heartbeat_at", "lease_expires_at", "ended_at"), attempts())
-
-    def reports() -> Iterator[tuple[Any, ...]]:
-        for at, (place, start, number) in enumerate(places):
-            starts, rows = environments[work.jobs_rows[number][0].kind]
-            environment = rows[bisect_right(starts, place) - 1].pk
-            end = start + (number // len(kinds) + 1) * _JOB_TIME
-            job, count = work.job_id(place, number), len(work.jobs_rows[number])
-            here = workers[work.jobs_rows[number][0].kind]
-            canary = _canary(work.story, place, number, here[(place + number) % len(here)])
-            yield (
-                report_first + at, job, attempt_first + at, environment, "measure", "[]", stages, "[]", "[]",
-                canary, count, count, int(doubts[number][place]), end, end,
-            )  # fmt: skip
-
-    names = ("id", "job", "attempt", "environment", "kind", "outcomes", "stages", "remarks", "comparisons")
-    names += ("canary", "points", "judged", "unstable")
-    rows_load(Report, (*names, "received_at", "screened_at"), reports())
+    jobs = _Jobs(work, kinds, slots, workers, first_run, id_next(Attempt))
+    first_report = id_next(Report)
+    rows_load(Job, _JOB_COLUMNS, jobs.rows())
+    rows_load(Attempt, _ATTEMPT_COLUMNS, jobs.attempts())
+    rows_load(Report, _REPORT_COLUMNS, jobs.reports(first_report, environments, doubts))
 
 
 def _canary(story: Story, place: int, number: int, worker: Worker) -> str:
