@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from benchmarks.gauge import NO_GAUGE, Gauge
 
@@ -33,7 +33,7 @@ class Counter:
     words: str
     grain: float
     metric: str
-    memory: str = ""
+    memory: Literal["host", "gpu", ""] = ""
 
 
 COUNTERS: tuple[Counter, ...] = (

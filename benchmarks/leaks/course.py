@@ -2,7 +2,8 @@
 
     soak.json          how the segments ended
     segment-00001.bin  the readings of the first segment (`stream.py`)
-    gauge.bin          the GPU's temperature (°C) and power (W), two 4-byte floats a reading
+    gpu.bin            the GPU's readings: when (s since the soak began to count), its temperature (°C),
+                       its power (W), the clock of its processors (Hz), four 4-byte floats each
     stop               there when somebody wants the soak to end; anyone may make it
 
 What is on disk is the truth: a soak whose process was killed goes on from here.
@@ -29,7 +30,8 @@ from benchmarks.leaks.verdict import Series
 
 STATE_FILE = "soak.json"
 STOP_FILE = "stop"
-GAUGE_FILE = "gauge.bin"
+GAUGE_FILE = "gpu.bin"
+GAUGE_WIDTH = 4  # numbers of a reading
 LONGEST_SEGMENT_S = 900.0  # where the case does not say
 MOST_SEGMENTS = 2000  # each is a file, which takes a block of the disk however few readings it holds
 
@@ -92,9 +94,12 @@ class Course:
     def segments(self) -> Iterator[np.ndarray]:
         """The records (n,) of each segment that has some."""
         for path in self.paths:
-            records = stream_read(path)
-            if records.size:
-                yield records
+            if self.has_records(path):
+                yield stream_read(path)
+
+    def has_records(self, path: Path) -> bool:
+        """Whether a segment's file holds a whole record."""
+        return path.stat().st_size >= RECORD.itemsize
 
     def series(self, counter: str) -> list[Series]:
         """The readings of one counter, a series per segment; a segment without it is left out."""
@@ -105,18 +110,21 @@ class Course:
                 found.append(Series(told["seconds"], told["iterations"], told[counter]))
         return found
 
-    def gauge_note(self, temperature: float | None, power: float | None) -> None:
-        """Keep one reading of the GPU; None where it was not told."""
+    def gauge_note(
+        self, temperature: float | None, power: float | None, sm_clock: float | None = None
+    ) -> None:
+        """Keep one reading of the GPU, taken now; None where it was not told."""
         with (self.folder / GAUGE_FILE).open("ab") as stream:
-            stream.write(np.array([temperature, power], dtype="<f4").tobytes())
+            stream.write(np.array([self.seconds, temperature, power, sm_clock], dtype="<f4").tobytes())
 
     def gauge(self) -> np.ndarray:
-        """Temperature and power (n, 2) of all readings of the GPU; NaN where not told."""
+        """When (s), temperature, power and clock (n, 4) of all readings of the GPU; NaN where not told."""
         try:
             data = (self.folder / GAUGE_FILE).read_bytes()
         except FileNotFoundError:
             data = b""
-        return np.frombuffer(data, dtype="<f4", count=len(data) // 8 * 2).reshape(-1, 2).astype(float)
+        count = len(data) // (4 * GAUGE_WIDTH) * GAUGE_WIDTH
+        return np.frombuffer(data, dtype="<f4", count=count).reshape(-1, GAUGE_WIDTH).astype(float)
 
     def next_path(self) -> Path:
         """Where the next segment's readings go."""

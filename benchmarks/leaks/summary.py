@@ -68,8 +68,8 @@ def course_summarize(course: Course) -> Summary | None:
         rate=iterations / seconds,
         judged=_judge_all(course),
         drift=_drift(course),
-        temperature=float(np.nanmax(heat[:, 0])) if np.isfinite(heat[:, 0]).any() else None,
-        power=float(np.nanmean(heat[:, 1])) if np.isfinite(heat[:, 1]).any() else None,
+        temperature=float(np.nanmax(heat[:, 1])) if np.isfinite(heat[:, 1]).any() else None,
+        power=float(np.nanmean(heat[:, 2])) if np.isfinite(heat[:, 2]).any() else None,
     )
 
 

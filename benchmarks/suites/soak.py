@@ -16,13 +16,17 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from benchmarks.artifacts import Artifact
 from benchmarks.errors import CannotRun, MeasureError
 from benchmarks.isolation import isolated
 from benchmarks.leaks.course import Course, SegmentEnd, segment_next, segment_s
 from benchmarks.leaks.segment import SegmentPlan, segment_run
 from benchmarks.leaks.stream import records_most
-from benchmarks.leaks.summary import course_summarize
+from benchmarks.leaks.summary import Summary, course_summarize
 from benchmarks.leaks.telling import soak_tell
+from benchmarks.leaks.thinning import course_thin
+from benchmarks.soak_readings import readings_name
+from benchmarks.stats import Interval
 from benchmarks.suites.base import Bench, Findings
 
 WATCH_S = 0.25  # between two looks at a running segment
@@ -47,8 +51,19 @@ def soak_measure(bench: Bench) -> Findings:
         raise MeasureError("the soak was stopped before its first reading; there is nothing to report")
     findings = Findings(bench.case)
     soak_tell(findings, summary, course)
+    findings.artifacts.append(_readings_keep(bench, findings, summary, course))
     course.stop_path.unlink(missing_ok=True)
     return findings
+
+
+def _readings_keep(bench: Bench, findings: Findings, summary: Summary, course: Course) -> Artifact:
+    """The readings over time as a file of the job: what the site draws."""
+    told = [one for one in findings.measurements if one.metric == "time_to_out_of_memory"]
+    end = Interval(told[0].value, told[0].ci_low, told[0].ci_high) if told else None
+    readings = course_thin(course, summary, bench.case, out_of_memory=end)
+    path = bench.workdir / readings_name(bench.case)
+    path.write_text(readings.model_dump_json(), encoding="utf-8")
+    return Artifact.seal(path, "other")
 
 
 def course_of(bench: Bench) -> Course:
@@ -113,7 +128,7 @@ class _Watch:
             self._gauge_due = now + max(1.0, self.bench.case.duration_s / GAUGE_READINGS)
             values = self.bench.gauge.read()
             if values:
-                self.course.gauge_note(values.get("temperature"), values.get("power"))
+                self.course.gauge_note(values.get("temperature"), values.get("power"), values.get("sm_clock"))
         if self.course.stop_asked:
             self._asked_at = self._asked_at or now
             if now - self._asked_at > GRACE_S:

@@ -170,6 +170,11 @@ _BADGES: dict[str, Badge] = {
     "service": Badge("service level", "▲", "regressed"),
     "met": Badge("met", "✓", "quiet"),
     "breached": Badge("breached", "▲", "regressed"),
+    "leak": Badge("leaks", "▲", "regressed"),
+    "steady": Badge("steady", "=", "quiet"),
+    "settling": Badge("settles", "◔", "quiet"),
+    "stepped": Badge("grew in steps", "◔", "quiet"),
+    "short": Badge("too few readings", "?", "unsure"),
     "environment": Badge("environment", "◇", "quiet"),
 }
 

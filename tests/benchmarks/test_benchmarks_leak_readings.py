@@ -108,10 +108,11 @@ def test_a_missing_reading_stays_missing(tmp_path):
 
 def test_the_gpus_readings_are_kept_and_may_be_missing(tmp_path):
     course = Course(tmp_path)
-    assert course.gauge().shape == (0, 2)
+    assert course.gauge().shape == (0, 4)
     for temperature, power in ((60, 300), (None, 310), (65, None)):
         course.gauge_note(temperature, power)
-    assert np.nanmax(course.gauge(), axis=0).tolist() == [65, 310]
+    course.gauge_note(None, None, 1.98e9)
+    assert np.nanmax(course.gauge(), axis=0).tolist() == [0, 65, 310, pytest.approx(1.98e9)]
     with Stream(course.next_path()) as stream:
         stream.add(reading(1))
     summary = course_summarize(course)

@@ -13,6 +13,7 @@ from watched_repository import Repository
 from benchmarks.cases import Case
 from benchmarks.leaks.stream import RECORD, stream_read
 from benchmarks.report import Report
+from benchmarks.soak_readings import SoakReadings, readings_name
 from workers.client import SiteClient
 from workers.device import device_leased
 from workers.folders import Folders
@@ -129,6 +130,14 @@ def test_each_segment_is_a_child_and_the_report_is_of_all(
     assert metrics(report)["leak_host_heap"] == pytest.approx(1040, rel=0.1)
     assert metrics(report)["leaks"] >= 1
     assert any("per iteration" in remark.sentence for remark in report.remarks)
+    # the readings over time come beside it, of both segments, and tell the same
+    course = SoakReadings.model_validate_json(told.artifacts[readings_name(order.cases[0])])
+    assert len(course.segments) == 2
+    assert course.at_s[-1] == pytest.approx(3, rel=0.2)
+    done = sum(course.iterations[part][-1] for part in course.parts())
+    assert done == metrics(report)["soak_iterations"]
+    (heap,) = [row for row in course.counters if row.name == "host_heap"]
+    assert (heap.verdict, heap.slope) == ("leak", metrics(report)["leak_host_heap"])
     begun = [line for line in told.artifacts["job.txt"].decode().splitlines() if line.startswith("== ")]
     assert begun == ["== segment1", "== segment2"]
     assert "soak" in {progress.stage for progress in told.progress}

@@ -95,9 +95,10 @@ def point_lines(*, points: Sequence[PointRow], changes: Sequence[Verdict]) -> li
 
 @dataclass(frozen=True)
 class Picked:
-    """A point that a reader picked, with the one before it and the raw samples of both."""
+    """A point that a reader picked, with the job that measured it, the one before and the samples of both."""
 
     point: PointRow
+    job_id: int
     before: PointRow | None
     delta: Delta | None
     histogram: Histogram | None
@@ -105,11 +106,12 @@ class Picked:
 
 def point_picked(*, series: Series, build_id: int) -> Picked | None:
     """The point of a build; None when it has none here."""
-    place = (
-        Measurement.objects.filter(series=series, build_id=build_id).values_list("ordinal", flat=True).first()
+    found = (
+        Measurement.objects.filter(series=series, build_id=build_id).values_list("ordinal", "job_id").first()
     )
-    if place is None:
+    if found is None:
         return None
+    place, job_id = found
     earlier = Measurement.objects.filter(series=series, ordinal__lt=place).order_by("-ordinal")
     first = earlier.values_list("ordinal", flat=True).first()
     points = series_points(series=series, first=place if first is None else first, last=place)
@@ -118,4 +120,4 @@ def point_picked(*, series: Series, build_id: int) -> Picked | None:
     if before is not None:
         old, new = (samples_read(series=series, build_id=row.build_id) for row in (before, point))
         picture = histogram_pair(old, new, scale=scale_for(series.metric, new))
-    return Picked(point, before, deltas_of(points)[-1], picture)
+    return Picked(point, job_id, before, deltas_of(points)[-1], picture)

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from benchmarks.soak_readings import is_readings
 from perfsite.access.roles import Role, role_in
 from perfsite.dashboards import formatting
 from perfsite.dashboards.charts.comparing import Mean, Pair
@@ -110,6 +111,12 @@ def evalue(value: float) -> str:
 def took(job: Job) -> timedelta | None:
     """How long an ended job's last attempt took."""
     return job.ended_at - job.started_at if job.ended_at and job.started_at else None
+
+
+@register.filter
+def is_soak(job: Job) -> bool:
+    """Whether a job left the readings of a soak; its files were fetched."""
+    return any(is_readings(file.name) for file in job.artifacts.all())
 
 
 @register.filter
