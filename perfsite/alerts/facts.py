@@ -13,10 +13,11 @@ from perfsite.alerts.chart import ChartPoint, chart_png
 from perfsite.alerts.deciding import SeriesFact
 from perfsite.alerts.message import IncidentFacts, RegressionFacts
 from perfsite.alerts.mute_links import mute_url
+from perfsite.regressions.bisection.accusing import Accusation, accusation_of, regression_accuses
 from perfsite.regressions.changes import subject_of
 from perfsite.regressions.level_words import breach_sentence
 from perfsite.regressions.models import Attribution, Incident, LevelStanding, Verdict
-from perfsite.regressions.selectors import Accusation, accusation_of, case_of, change_rank, regressions_ranked
+from perfsite.regressions.selectors import bisections_of, case_of, change_rank, regressions_ranked
 from perfsite.regressions.wording import Change, change_words, shape_words
 from perfsite.results.models import Measurement, Series
 from perfsite.runs.models import Build
@@ -36,6 +37,8 @@ def incident_facts(*, incident: Incident) -> IncidentFacts:
     accused = accusation_of(incident=incident)
     build = accused.build
     ranked = regressions_ranked(incident=incident)
+    searches = bisections_of(incident=incident)
+    whom = [regression_accuses(regression=row, searches=searches) for row in ranked]
     return IncidentFacts(
         project=incident.project.slug,
         sha=build.sha,
@@ -43,7 +46,7 @@ def incident_facts(*, incident: Incident) -> IncidentFacts:
         author=build.author_name,
         last_good=accused.good.sha,
         url=incident_url(incident=incident),
-        regressions=tuple(verdict_facts(row.verdict, accused) for row in ranked),
+        regressions=tuple(verdict_facts(row.verdict, one) for row, one in zip(ranked, whom, strict=True)),
         suspects=accused.suspects,
         search=accused.sentence,
         headline=incident.facts.get("headline", ""),

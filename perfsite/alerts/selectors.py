@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from perfsite.alerts.models import Channel, Mute, Notification, Rule, Sending, Telling
+from perfsite.regressions.bisection.due import build_is_settled, incident_is_searched
 from perfsite.regressions.incident_states import OPEN_STATES
 from perfsite.regressions.models import Incident, Verdict
-from perfsite.regressions.selectors import bisection_of, build_is_settled
+from perfsite.regressions.selectors import bisections_of
 from perfsite.runs.models import Build, Project
 
 # one message with everything beats three in a row, but nobody waits for a stuck job for ever
@@ -41,8 +42,8 @@ def incidents_due(*, now: datetime) -> Iterator[Incident]:
 def _is_due(incident: Incident, now: datetime) -> bool:
     if incident.opened_at <= now - SEARCH_PATIENCE or build_is_settled(build=incident.build):
         return True
-    search = bisection_of(incident=incident)
-    return incident.opened_at <= now - PATIENCE and (search is None or search.state != "running")
+    searching = bool(bisections_of(incident=incident)) and incident_is_searched(incident=incident)
+    return incident.opened_at <= now - PATIENCE and not searching
 
 
 def withdrawals_due() -> list[Telling]:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from benchmarks.metrics import metric_get
 from perfsite.demo.repository import Made
-from perfsite.regressions.models import Bisection, Incident, Suspicion, Verdict
-from perfsite.regressions.selectors import change_rank
+from perfsite.regressions.bisection.accusing import accusation_of, regression_accuses
+from perfsite.regressions.bisection.due import incident_is_searched
+from perfsite.regressions.models import Incident, Suspicion, Verdict
+from perfsite.regressions.selectors import bisections_of, change_rank, regressions_ranked
 from perfsite.results.models import Report
 from perfsite.runs.models import Build, Job, Project
 from perfsite.runs.states import JOB_ENDED
@@ -56,9 +58,9 @@ def standing(*, project: Project, shas: Sequence[str]) -> Standing:
         waiting = "screening"
     elif Suspicion.objects.filter(build__in=builds, state="open").exists():
         waiting = "confirming"
-    elif Bisection.objects.filter(bad__project=project, state="running").exists():
+    elif any(incident_is_searched(incident=one) for one in Incident.objects.filter(project=project)):
         waiting = "bisecting"
-    elif Incident.objects.filter(build__in=builds).exclude(notifications__state__in=_TOLD).exists():
+    elif Incident.objects.filter(project=project).exclude(notifications__state__in=_TOLD).exists():
         waiting = "telling"
     else:
         waiting = ""
@@ -92,6 +94,8 @@ def _row(made: Made, build: Build | None, incident: Incident | None) -> Row:
         return Row(made.sha, made.step.subject, "", "", "", "", state, _right(made, state))
     verdict = _verdict_shown(build, incident)
     told = _TOLD_AS[incident.kind] if incident else ""
+    if incident and verdict is None:  # it accuses a range, this commit among others
+        told = "in a range"
     if not told and verdict and verdict.kind == Verdict.Kind.IMPROVED:
         told = "improved"
     failed = Job.objects.filter(run__build=build, state="failed").count()
@@ -112,13 +116,22 @@ def _row(made: Made, build: Build | None, incident: Incident | None) -> Row:
 
 
 def _verdict_shown(build: Build, incident: Incident | None) -> Verdict | None:
-    """The verdict that tells most: of the incident when there is one, the first metric of the table."""
+    """The verdict that tells most; of an incident, of its regressions that accuse this very commit."""
     if incident is None:
-        found = Verdict.objects.filter(build=build, kind=Verdict.Kind.IMPROVED)
-    else:
-        found = Verdict.objects.filter(regression__incident=incident)
-    found = found.select_related("series")
-    return min(found, key=lambda one: change_rank(one.series.metric, one.relative), default=None)
+        better = Verdict.objects.filter(build=build, kind=Verdict.Kind.IMPROVED).select_related("series")
+        return min(better, key=lambda one: change_rank(one.series.metric, one.relative), default=None)
+    searches = bisections_of(incident=incident)
+    for regression in regressions_ranked(incident=incident):
+        accused = regression_accuses(regression=regression, searches=searches)
+        if accused.build == build and accused.suspects == 1:
+            return regression.verdict
+    return None
+
+
+def searches_told(*, project: Project) -> list[str]:
+    """What the searches for guilty commits said, one text per incident that had any."""
+    incidents = Incident.objects.filter(project=project).order_by("id")
+    return [said for incident in incidents if (said := accusation_of(incident=incident).sentence)]
 
 
 def _right(made: Made, state: str) -> bool | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.contrib.auth import get_user_model
 
+from perfsite.regressions.bisection.accusing import accusation_of
 from perfsite.regressions.models import Incident
-from perfsite.regressions.selectors import accusation_of
 from perfsite.runs.models import Project
 
 

@@ -217,14 +217,16 @@ class IncidentEvent(models.Model):
 
 
 class Bisection(models.Model):
-    """The search for the guilty one among commits that were not measured.
+    """The search for the guilty one among commits that were not measured, by one regression.
 
-    `good` and `bad` close in on it: the newest commit shown to be good, the oldest shown to be bad.
+    `good` and `bad` close in on it: the newest commit shown to be good, the oldest shown to be bad.  `hint`
+    is what an earlier search of the incident found: it is asked about first, and proves nothing here.
     """
 
     regression = models.OneToOneField(Regression, on_delete=models.CASCADE, related_name="bisection")
     good = models.ForeignKey(Build, on_delete=models.CASCADE, related_name="+")
     bad = models.ForeignKey(Build, on_delete=models.CASCADE, related_name="+")
+    hint = models.ForeignKey(Build, null=True, on_delete=models.SET_NULL, related_name="+")
     state = models.CharField(max_length=10, default="running")  # running, found, range, stopped
     reason = models.TextField(blank=True, help_text="why it ended, for people")
     created_at = models.DateTimeField(default=timezone.now)

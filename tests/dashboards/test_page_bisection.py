@@ -34,7 +34,7 @@ def shown(client, incident: Incident) -> str:
 
 def panel(html: str) -> str:
     """The text of the page's part about the bisection."""
-    return html.partition('aria-labelledby="bisection"')[2].partition("</section>")[0]
+    return html.partition('aria-labelledby="bisection-1"')[2].partition("</section>")[0]
 
 
 def compare(ratio: float) -> None:
@@ -43,7 +43,7 @@ def compare(ratio: float) -> None:
 
 
 def test_without_a_search_the_page_has_no_such_part(world, client, person):
-    assert 'aria-labelledby="bisection"' not in shown(person, world.incident)
+    assert 'aria-labelledby="bisection' not in shown(person, world.incident)
 
 
 def test_the_plan_shows_each_commit_with_what_is_known_of_it(world, gap, person):

@@ -4,8 +4,9 @@ import pytest
 
 from perfsite.regressions.bisection import bisections_step
 from perfsite.regressions.bisection import order as bisection_order
+from perfsite.regressions.bisection.accusing import accusation_of
+from perfsite.regressions.bisection.due import build_is_settled, regression_due
 from perfsite.regressions.models import Bisection, BisectionStep, Incident, Verdict
-from perfsite.regressions.selectors import accusation_of, build_is_settled, regression_searched
 from perfsite.regressions.services import reports_screen
 from perfsite.runs.models import Build, Job
 from tests.factories import job_make
@@ -195,6 +196,6 @@ def test_a_time_that_pairs_could_hardly_bound_leaves_the_search_to_a_clearer_one
     compare_report(compare_job(), {"latency_p50": 3.0}, besides={"cpu_time_p50": 1.2})
     reports_screen()
     incident = Incident.objects.get()
-    assert regression_searched(incident=incident).series.metric == "latency_p50"
+    assert regression_due(incident=incident).series.metric == "latency_p50"
     Verdict.objects.filter(series__metric="latency_p50").update(relative_low=0.2, relative_high=20.0)
-    assert regression_searched(incident=incident).series.metric == "cpu_time_p50"
+    assert regression_due(incident=incident).series.metric == "cpu_time_p50"

@@ -3,9 +3,9 @@
 import pytest
 
 from perfsite.regressions.bisection import bisections_step
+from perfsite.regressions.bisection.due import build_is_settled
 from perfsite.regressions.bisection.state import BACKFILL_MOST
 from perfsite.regressions.models import Bisection, Incident, Verdict
-from perfsite.regressions.selectors import build_is_settled
 from perfsite.regressions.services import reports_screen
 from perfsite.results.models import Measurement
 from perfsite.runs.backfill import backfill_order

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from perfsite.regressions.bisection.due import build_is_settled
 from perfsite.regressions.grading.self_tests import (
     NIGHTS,
     PURPOSE,
@@ -15,7 +16,6 @@ from perfsite.regressions.grading.self_tests import (
     self_tests_settle,
 )
 from perfsite.regressions.models import Incident, SelfTest, Suspicion, Verdict
-from perfsite.regressions.selectors import build_is_settled
 from perfsite.regressions.services import reports_screen
 from perfsite.regressions.tasks import grade
 from perfsite.runs.models import Job, Project, Worker

@@ -1,4 +1,4 @@
-"""The search for the guilty commit, as the page of an incident shows it."""
+"""The searches for the guilty commits, as the page of an incident shows them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from perfsite.dashboards.formatting import change_text
+from perfsite.regressions.bisection.accusing import Accusation, accusation_of, regression_accuses
+from perfsite.regressions.bisection.covering import is_counted
 from perfsite.regressions.models import Bisection, BisectionStep, Incident, Regression
-from perfsite.regressions.selectors import EXCLUDED, Accusation, accusation_of
+from perfsite.regressions.selectors import EXCLUDED, bisections_of, regressions_ranked
 from perfsite.runs.models import Build
 
 _SHOWN = 40  # rows of a plan; of a longer range those that were asked about come first
@@ -18,6 +20,12 @@ _WORDS = {
     "unknown": "unknown",
     "failed": "not measurable",
     EXCLUDED: "cannot matter",
+}
+_BASES = {
+    "search": "a search by itself",
+    "agrees": "its own measurements at that commit and its parent",
+    "elsewhere": "not the commit found by another regression: its own measurements contradict",
+    "unknown": "not told by measurements of its own",
 }
 _STATES = {"running": "Searching", "found": "Found", "range": "Ended with a range", "stopped": "Stopped"}
 
@@ -35,14 +43,33 @@ class PlanRow:
     role: str = ""
 
 
-def bisection_shown(*, incident: Incident, worst: Regression | None) -> dict[str, Any] | None:
-    """The bisection of an incident with its plan and steps; None when there is none."""
-    search = (
-        Bisection.objects.filter(regression__incident=incident)
-        .select_related("regression__verdict__base", "regression__series", "regression__build")
-        .first()
-    )
-    if search is None or search.regression.verdict.base is None:
+@dataclass(frozen=True)
+class WhomRow:
+    """What the searches say of one regression: whom it accuses, and what that rests on."""
+
+    regression: Regression
+    accused: Accusation
+    basis: str
+
+
+def bisections_shown(*, incident: Incident) -> list[dict[str, Any]]:
+    """The bisections of an incident, each with its plan and steps; the first one first."""
+    shown = (_search_shown(search) for search in bisections_of(incident=incident))
+    return [search for search in shown if search is not None]
+
+
+def accusations_shown(*, incident: Incident) -> list[WhomRow]:
+    """Whom each regression behind unmeasured commits accuses, the worst first; none without a search."""
+    searches = bisections_of(incident=incident)
+    rows = [
+        (row, regression_accuses(regression=row, searches=searches))
+        for row in regressions_ranked(incident=incident)
+    ]
+    return [WhomRow(row, accused, _BASES[accused.basis]) for row, accused in rows if accused.basis]
+
+
+def _search_shown(search: Bisection) -> dict[str, Any] | None:
+    if search.regression.verdict.base is None:
         return None
     steps = list(search.steps.select_related("build", "job").order_by("build__ordinal", "id"))
     asked = [step for step in steps if step.job_id is not None]
@@ -51,7 +78,7 @@ def bisection_shown(*, incident: Incident, worst: Regression | None) -> dict[str
     change = change_text(verdict.relative, verdict.relative_low, verdict.relative_high)
     rows = [
         PlanRow(search.regression.verdict.base, "good", "same", role="last good build"),
-        *(_row(step, culprit_id=incident.culprit_id) for step in shown),
+        *(_row(step, culprit_id=search.bad_id if search.state == "found" else None) for step in shown),
         PlanRow(
             search.regression.build, "bad", "regressed", change, run_id=_run_of(verdict.job), role="accused"
         ),
@@ -64,6 +91,7 @@ def bisection_shown(*, incident: Incident, worst: Regression | None) -> dict[str
         "hidden": len(steps) - len(shown),
         "asked": len(asked),
         "ended": sum(bool(step.verdict) for step in asked),
+        "is_counted": is_counted(search.regression),
         "is_running": search.state == "running",
         "may_measure": search.state in ("range", "stopped"),
     }
@@ -74,9 +102,11 @@ def accusation_shown(*, incident: Incident, worst: Regression | None) -> tuple[A
     accused = accusation_of(incident=incident)
     if worst is None:
         return accused, f"{incident.build.short} {incident.build.subject}"
-    told = worst.verdict.sentence
-    if told.startswith(incident.build.short):
-        told = accused.label + told.removeprefix(incident.build.short)
+    told, whom = worst.verdict.sentence, accused
+    if searches := bisections_of(incident=incident):  # what another regression found need not hold for this
+        whom = regression_accuses(regression=worst, searches=searches)
+    if told.startswith(worst.build.short):
+        told = whom.label + told.removeprefix(worst.build.short)
     return accused, told
 
 

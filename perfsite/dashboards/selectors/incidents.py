@@ -99,7 +99,7 @@ def mergeable_with(*, incident: Incident, most: int = 50) -> list[Incident]:
 
 def regressions_of(*, incident: Incident) -> list[Regression]:
     """The incident's regressions with series, verdict and comparison, the worst first."""
-    found = incident.regressions.select_related("series", "verdict__base", "verdict__job__report")
+    found = incident.regressions.select_related("series", "build", "verdict__base", "verdict__job__report")
     return sorted(found, key=lambda row: change_rank(row.series.metric, row.verdict.relative))
 
 

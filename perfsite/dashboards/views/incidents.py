@@ -14,7 +14,7 @@ from perfsite.dashboards.forms.alerts import MuteForm, mute_initial
 from perfsite.dashboards.forms.triage import DetailsForm, TriageForm, details_initial
 from perfsite.dashboards.selectors.access import incident_get, project_get, projects_readable
 from perfsite.dashboards.selectors.attribution import attribution_shown
-from perfsite.dashboards.selectors.bisection import accusation_shown, bisection_shown
+from perfsite.dashboards.selectors.bisection import accusation_shown, accusations_shown, bisections_shown
 from perfsite.dashboards.selectors.events import events_of
 from perfsite.dashboards.selectors.incidents import (
     IncidentFilter,
@@ -32,10 +32,11 @@ from perfsite.dashboards.selectors.layers import layers_shown
 from perfsite.dashboards.selectors.levels import bound_text, standings_breached
 from perfsite.dashboards.views.reading import page, page_of
 from perfsite.regressions.assigning import assignee_of
+from perfsite.regressions.bisection.accusing import Accusation
 from perfsite.regressions.causes.recheck import incident_recheck
 from perfsite.regressions.incident_states import PERSON_STATES, STATES
 from perfsite.regressions.models import Incident, Regression
-from perfsite.regressions.selectors import Accusation, case_of
+from perfsite.regressions.selectors import case_of
 from perfsite.regressions.triage import incident_triage
 from perfsite.runs.models import Project
 from perfsite.runs.reproduce import reproduce_lines
@@ -89,7 +90,8 @@ def incident(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "groups": regressions_by_model(regressions=regressions),
         "count": len(regressions),
         "attribution": attribution_shown(incident=found, worst=worst),
-        "bisection": bisection_shown(incident=found, worst=worst),
+        "bisections": bisections_shown(incident=found),
+        "accusations": accusations_shown(incident=found),
         "layers": layers_shown(incident=found, worst=worst),
         "between": builds_between(incident=found),
         # addresses of people are not for strangers, also where the project is public

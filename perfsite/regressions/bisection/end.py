@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from perfsite.regressions.bisection.search import Found, Range
+from perfsite.regressions.bisection.sharing import culprit_note
 from perfsite.regressions.bisection.state import Searched
 from perfsite.regressions.bisection.words import (
     Commit,
@@ -16,10 +17,12 @@ from perfsite.regressions.bisection.words import (
     range_sentence,
     single_sentence,
     stopped_sentence,
+    what_words,
 )
 from perfsite.regressions.events import event_append
 from perfsite.regressions.models import Bisection, BisectionStep, Incident
 from perfsite.regressions.signals import incident_changed
+from perfsite.regressions.subjects import subject_of
 from perfsite.regressions.wording import Change
 from perfsite.runs.models import Build
 from perfsite.runs.services import job_cancel
@@ -46,10 +49,11 @@ def search_found(*, of: Searched, answer: Found) -> bool:
         culprit=_commit(culprit),
         parent=_commit(parent),
         change=_change(of, answer.commit),
+        what=_what(of),
     )
     if not _end(of.bisection, state="found", reason=sentence, good=parent, bad=culprit, code="culprit_found"):
         return False
-    Incident.objects.filter(pk=of.bisection.regression.incident_id).update(culprit=culprit)
+    culprit_note(regression=of.bisection.regression, culprit=culprit, parent=parent)
     return True
 
 
@@ -63,9 +67,9 @@ def search_stop(*, bisection: Bisection, why: str, of: Searched | None = None) -
         values = {"good": of.build(good), "bad": of.build(bad)}
     ends = values or {"good": bisection.good, "bad": bisection.bad}
     sentence = f"The bisection stopped: {why}."
-    if count:
+    if of is not None and count:
         sentence = stopped_sentence(
-            good=_commit(ends["good"]), bad=_commit(ends["bad"]), count=count, why=why
+            good=_commit(ends["good"]), bad=_commit(ends["bad"]), count=count, why=why, what=_what(of)
         )
     for step in BisectionStep.objects.filter(bisection=bisection, verdict="", job__isnull=False):
         if step.job is not None and step.job.state not in JOB_ENDED:
@@ -81,6 +85,7 @@ def _range_end(of: Searched, answer: Range) -> bool:
         count=_count(of, answer.good, answer.bad),
         reason=answer.reason,
         about=[of.name(commit) for commit in answer.about],
+        what=_what(of),
         exact=of.metric.exact,
     )
     return _end(of.bisection, state="range", reason=sentence, good=good, bad=bad, code="bisection_ended")
@@ -101,6 +106,10 @@ def _end(bisection: Bisection, *, state: str, reason: str, code: str = "", **val
 
 def _commit(build: Build) -> Commit:
     return Commit(build.short, build.author_name)
+
+
+def _what(of: Searched) -> str:
+    return what_words(subject_of(series=of.series, build=of.accused))
 
 
 def _count(of: Searched, good: int, bad: int) -> int:

@@ -68,9 +68,9 @@ class Range:
     about: tuple[int, ...] = ()
 
 
-def answers_most(between: int) -> int:
-    """How many answers a search among that many commits may take: halving, and two for neighbours."""
-    return between.bit_length() + 2
+def answers_most(between: int, hinted: int = 0) -> int:
+    """How many answers a search among that many commits may take: halving, two for neighbours, the hinted."""
+    return between.bit_length() + 2 + hinted
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,15 @@ class Search:
 
     `commits` are numbers from the good one to the bad one, both included, the oldest first; `answers`
     are those about commits between; `whole` is the change of the bad one against the good one,
-    relative; `most` answers may be taken.
+    relative; `most` answers may be taken.  `hint` are commits that are asked about first: where another
+    search found a culprit and its parent.  It changes the order of questions and no answer.
     """
 
     commits: tuple[int, ...]
     answers: Mapping[int, Answer]
     whole: float
     most: int
+    hint: tuple[int, ...] = ()
 
     @property
     def bounds(self) -> tuple[int, int]:
@@ -113,9 +115,11 @@ class Search:
             return self._range("failed", inside)
         if len(self._measured) >= self.most:
             return self._range("spent", tuple(waiting))
+        hinted = [commit for commit in self.hint if commit in waiting]
         middle = (low + high) // 2
         place = {commit: number for number, commit in enumerate(self.commits)}
-        first = min(waiting, key=lambda commit: (abs(place[commit] - middle), place[commit]))
+        nearest = min(waiting, key=lambda commit: (abs(place[commit] - middle), place[commit]))
+        first = hinted[0] if hinted else nearest
         return Ask(first, tuple(commit for commit in waiting if commit != first))
 
     @property

@@ -51,9 +51,7 @@ class Searched:
 
         An exact one is settled by one measurement of each commit.
         """
-        row, job = metric_get(self.series.metric), self.bisection.regression.verdict.job
-        told = (job.spec if job else {}).get("relevant", {}).get(row.name)
-        return row if told is None else replace(row, relevant=told)
+        return metric_told(self.bisection.regression)
 
     @property
     def alpha(self) -> float:
@@ -71,6 +69,13 @@ class Searched:
         return self.build(ordinal).short if known else f"commit {ordinal} of the branch"
 
 
+def metric_told(regression: Regression) -> Metric:
+    """The metric of a regression, with the smallest change that its verdict was to tell."""
+    row, job = metric_get(regression.series.metric), regression.verdict.job
+    told = (job.spec if job else {}).get("relevant", {}).get(row.name)
+    return row if told is None else replace(row, relevant=told)
+
+
 def searched(*, bisection: Bisection) -> Searched | None:
     """The search as its rows tell it; None when a force-push took one of its builds off the branch."""
     regression = bisection.regression
@@ -84,13 +89,24 @@ def searched(*, bisection: Bisection) -> Searched | None:
     by_place = {step.build.ordinal or 0: step for step in steps}
     left_out = {place for place, step in by_place.items() if step.verdict == EXCLUDED}
     commits = tuple(place for place in range(base.ordinal, accused.ordinal + 1) if place not in left_out)
+    hint = _hint(commits, bisection.hint.ordinal if bisection.hint else None)
+    is_exact = metric_get(regression.series.metric).exact
     search = Search(
         commits,
         {place: answer for place in commits[1:-1] if (answer := _answer(by_place.get(place)))},
         regression.verdict.relative or 1.0,
-        BACKFILL_MOST if metric_get(regression.series.metric).exact else answers_most(len(commits) - 2),
+        BACKFILL_MOST if is_exact else answers_most(len(commits) - 2, len(hint)),
+        hint,
     )
     return Searched(bisection, by_place, base, accused, search)
+
+
+def _hint(commits: tuple[int, ...], culprit: int | None) -> tuple[int, ...]:
+    """The commits to ask about first: the parent of what another search found, and that one."""
+    if culprit is None or culprit not in commits[1:]:
+        return ()
+    place = commits.index(culprit)
+    return tuple(commit for commit in commits[place - 1 : place + 1] if commit in commits[1:-1])
 
 
 def _answer(step: BisectionStep | None) -> Answer | None:
@@ -104,7 +120,7 @@ def _answer(step: BisectionStep | None) -> Answer | None:
 def step_learnt(*, of: Searched, step: BisectionStep) -> Learnt | None:
     """What a step's job told; None while it has not ended."""
     if of.metric.exact:
-        point = _point(of.series, step.build)
+        point = point_of(series=of.series, build_id=step.build_id)
         if point is not None:
             return _learnt_exact(of, point)
     job = step.job
@@ -118,26 +134,42 @@ def step_learnt(*, of: Searched, step: BisectionStep) -> Learnt | None:
     return _learnt_compared(of, report)
 
 
+def answer_counted(*, regression: Regression, value: float, alpha: float) -> Answer:
+    """What one value of a commit tells of a counted regression: it needs no pairs."""
+    verdict = regression.verdict
+    whole = verdict.relative or 1.0
+    return answer_of([verdict.before], [value], metric=metric_told(regression), whole=whole, alpha=alpha)
+
+
+def compared(*, regression: Regression, report: Report, alpha: float) -> Learnt | None:
+    """What a comparison of a commit with the good build tells of a regression; None when it is silent."""
+    series = regression.series
+    for fields in report.comparisons:
+        row = Comparison.model_validate(fields)
+        if (case_key(row.case), row.metric) != (case_key(series), series.metric) or not row.a:
+            continue
+        whole = regression.verdict.relative or 1.0
+        answer = answer_of(row.a, row.b, metric=metric_told(regression), whole=whole, alpha=alpha)
+        return Learnt(answer, row.sentence)
+    return None
+
+
 def _learnt_exact(of: Searched, point: Measurement) -> Learnt:
-    """A counted metric needs no pairs: one value of each build says it."""
-    before = of.bisection.regression.verdict.before
-    answer = answer_of([before], [point.value], metric=of.metric, whole=of.search.whole, alpha=of.alpha)
+    answer = answer_counted(regression=of.bisection.regression, value=point.value, alpha=of.alpha)
     return Learnt(answer, f"{of.metric.title} {of.metric.format(point.value)}; counted, not timed")
 
 
 def _learnt_compared(of: Searched, report: Report) -> Learnt:
-    for fields in report.comparisons:
-        row = Comparison.model_validate(fields)
-        if (case_key(row.case), row.metric) != (case_key(of.series), of.series.metric) or not row.a:
-            continue
-        answer = answer_of(row.a, row.b, metric=of.metric, whole=of.search.whole, alpha=of.alpha)
-        return Learnt(answer, row.sentence)
+    told = compared(regression=of.bisection.regression, report=report, alpha=of.alpha)
+    if told is not None:
+        return told
     reasons = [outcome["reason"] for outcome in report.outcomes if outcome.get("reason")]
     return Learnt(Answer("failed"), reasons[0] if reasons else "the comparison's report does not tell of it")
 
 
-def _point(series: Series, build: Build) -> Measurement | None:
-    return Measurement.objects.filter(series=series, build=build).first()
+def point_of(*, series: Series, build_id: int) -> Measurement | None:
+    """The value of a series at a build, where it was measured."""
+    return Measurement.objects.filter(series=series, build_id=build_id).first()
 
 
 def measure_job(*, regression: Regression, build: Build) -> Job | None:

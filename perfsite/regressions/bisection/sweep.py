@@ -16,10 +16,12 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
+from perfsite.regressions.bisection.due import hint_of, regression_due
 from perfsite.regressions.bisection.end import search_end, search_found, search_stop
 from perfsite.regressions.bisection.order import backfill_ask, pairs_ask, reason_to_stop
 from perfsite.regressions.bisection.search import Answer, Ask, Found
 from perfsite.regressions.bisection.state import Searched, known_to_fail, searched, step_learnt
+from perfsite.regressions.bisection.words import what_words
 from perfsite.regressions.events import event_append, incident_locked
 from perfsite.regressions.guard import guarded
 from perfsite.regressions.incident_states import ACCUSING_STATES
@@ -28,8 +30,8 @@ from perfsite.regressions.selectors import (
     EXCLUDED,
     build_is_judged,
     incident_is_open,
-    regression_searched,
 )
+from perfsite.regressions.subjects import subject_of
 from perfsite.results.models import Measurement
 from perfsite.runs.mirror import Mirror
 from perfsite.runs.models import Build
@@ -38,7 +40,7 @@ from perfsite.runs.rules import builds_concerned
 _REACH = timedelta(days=30)  # older incidents are history
 _GATHERED = timedelta(minutes=10)  # by then the regressions of a build are known, whatever is still open
 _READ_MOST = 300  # commits of a range whose changed files are read from git
-_RELATED = ("regression__incident__project", "regression__series", "regression__verdict__base")
+_RELATED = ("hint", "regression__incident__project", "regression__series", "regression__verdict__base")
 
 
 def bisections_step() -> int:
@@ -57,25 +59,26 @@ def _pass() -> int:
 
 
 def _incidents_due() -> QuerySet[Incident]:
-    """Open incidents with a gap between a good build and the accused one that nobody has searched yet."""
+    """Open incidents with a regression that no search went by, behind commits that were not measured."""
     rows = Incident.objects.filter(
         kind=Incident.Kind.CODE,
         state__in=ACCUSING_STATES,
         withdrawn_at=None,
         opened_at__gte=timezone.now() - _REACH,
-        regressions__verdict__base__ordinal__lt=F("build__ordinal") - 1,
+        regressions__verdict__base__ordinal__lt=F("regressions__build__ordinal") - 1,
+        regressions__bisection=None,
     )
-    searched_already = Bisection.objects.filter(regression__incident=OuterRef("pk"))
-    return rows.exclude(Exists(searched_already)).select_related("build", "project").distinct().order_by("id")
+    running = Bisection.objects.filter(regression__incident=OuterRef("pk"), state="running")
+    return rows.exclude(Exists(running)).select_related("build", "project").distinct().order_by("id")
 
 
 def _open(incident: Incident) -> bool:
-    """Begin a search: its plan is a step for each commit of the range."""
-    regression = regression_searched(incident=incident)
+    """Begin the next search: its plan is a step for each commit of the range."""
+    regression = regression_due(incident=incident)
     ripe = incident.opened_at <= timezone.now() - _GATHERED or build_is_judged(build=incident.build)
     if regression is None or regression.verdict.base is None or not ripe:
         return False
-    base, bad = regression.verdict.base, incident.build
+    base, bad = regression.verdict.base, regression.build
     line = Build.objects.filter(project=incident.project, branch=bad.branch)
     between = list(line.filter(ordinal__gt=base.ordinal, ordinal__lt=bad.ordinal).order_by("ordinal"))
     mirror = Mirror(incident.project.repo, settings.MIRRORS)
@@ -83,12 +86,14 @@ def _open(incident: Incident) -> bool:
     may |= builds_concerned(builds=between[:_READ_MOST], mirror=mirror, model=regression.series.model)
     with transaction.atomic():
         locked = incident_locked(incident_id=incident.pk)
-        if Bisection.objects.filter(regression__incident=locked).exists():
+        if regression_due(incident=locked) != regression:
             return False
-        bisection = Bisection.objects.create(regression=regression, good=base, bad=bad)
+        hint = hint_of(regression=regression)
+        bisection = Bisection.objects.create(regression=regression, good=base, bad=bad, hint=hint)
         BisectionStep.objects.bulk_create(_step(bisection, build, build.pk in may) for build in between)
         if may:
-            sentence = f"The {len(may) + 1} commits after {base.short} are searched for the guilty one."
+            what = what_words(subject_of(series=regression.series, build=bad))
+            sentence = f"The {len(may) + 1} commits after {base.short} are searched for who changed {what}."
             event_append(incident=locked, code="bisection_started", sentence=sentence)
     return True
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from perfsite.regressions.bisection.search import Reason
-from perfsite.regressions.wording import Change, change_words
+from perfsite.regressions.wording import Change, Subject, change_words
 
 _WHY: dict[Reason, str] = {
     "partial": "{about} shows only a part of the change, so more than one commit seems to be guilty",
@@ -30,27 +30,36 @@ class Commit:
         return f"{self.short} by {self.author}" if self.author else self.short
 
 
-def found_sentence(*, good: Commit, bad: Commit, culprit: Commit, parent: Commit, change: Change) -> str:
-    """The culprit, and what it rests on; `change` is the culprit's against the good build."""
+def found_sentence(
+    *, good: Commit, bad: Commit, culprit: Commit, parent: Commit, change: Change, what: str
+) -> str:
+    """The culprit of `what` (`the ONNX size of cnn`); `change` is the culprit's against the good build."""
     return (
-        f"Between {good.short} and {bad.short} the bisection found {culprit.named}: it shows the change "
-        f"({change_words(change)} against {good.short}), and {parent.short} before it does not."
+        f"Between {good.short} and {bad.short} the bisection found {culprit.named}: it shows the change of "
+        f"{what} ({change_words(change)} against {good.short}), and {parent.short} before it does not."
     )
 
 
 def range_sentence(
-    *, good: Commit, bad: Commit, count: int, reason: Reason, about: Sequence[str], exact: bool = False
+    *,
+    good: Commit,
+    bad: Commit,
+    count: int,
+    reason: Reason,
+    about: Sequence[str],
+    what: str,
+    exact: bool = False,
 ) -> str:
     """No name: which commits it can be, and why the search went no further."""
     why = _WHY[reason]
     if exact and reason == "spent":
         why = "the measurements that a search may order are spent"
-    return f"{range_words(good, bad, count)}; {why.format(about=_listed(about))}."
+    return f"{range_words(good, bad, count, what)}; {why.format(about=_listed(about))}."
 
 
-def stopped_sentence(*, good: Commit, bad: Commit, count: int, why: str) -> str:
+def stopped_sentence(*, good: Commit, bad: Commit, count: int, why: str, what: str) -> str:
     """No name, because the search was not made or not ended."""
-    return f"{range_words(good, bad, count)}; the bisection stopped: {why}."
+    return f"{range_words(good, bad, count, what)}; the bisection stopped: {why}."
 
 
 def single_sentence(*, bad: Commit) -> str:
@@ -61,11 +70,27 @@ def single_sentence(*, bad: Commit) -> str:
     )
 
 
-def range_words(good: Commit, bad: Commit, count: int) -> str:
-    """Which commits it can be."""
+def range_words(good: Commit, bad: Commit, count: int, what: str) -> str:
+    """Which commits can have changed `what`."""
     if count == 1:
-        return f"The change came with {bad.named}"
-    return f"The change came with one of the {count} commits after {good.short}, up to {bad.named}"
+        return f"The change of {what} came with {bad.named}"
+    return f"The change of {what} came with one of the {count} commits after {good.short}, up to {bad.named}"
+
+
+def what_words(subject: Subject) -> str:
+    """What a search goes by: `the ONNX size of cnn`."""
+    return f"the {subject.title} of {subject.model}"
+
+
+def split_sentence(*, other: Commit, culprit: Commit, what: str) -> str:
+    """Two commits are guilty of two things, so each has an incident."""
+    return f"{culprit.named} changed {what}, and {other.named} the rest: each has an incident of its own."
+
+
+def left_sentence(left: Sequence[Subject]) -> str:
+    """Which regressions no found commit is accused of, because no measurement of their own says so."""
+    names = list(dict.fromkeys(f"{what_words(subject)} ({subject.runner})" for subject in left))
+    return f"Which commit changed {_listed(names)} is not told by measurements of its own."
 
 
 def _listed(names: Sequence[str]) -> str:
