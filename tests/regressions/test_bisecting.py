@@ -85,6 +85,22 @@ def test_too_small_a_step_between_parent_and_culprit_names_nobody():
     assert search(2, c1=half, c2=low) == Range(0, 2, "shared", (1, 2))
 
 
+def hinted(between: int, hint: int, **answers: Answer) -> Ask | Found | Range:
+    """As `search`, where another one found `hint`."""
+    known = {int(name[1:]): answer for name, answer in answers.items()}
+    first = tuple(commit for commit in (hint - 1, hint) if 0 < commit <= between)
+    return Search(tuple(range(between + 2)), known, 0.2, answers_most(between, len(first)), first).next()
+
+
+def test_what_another_search_found_is_asked_about_first_and_proves_nothing():
+    assert hinted(15, 3).commit == 2
+    assert hinted(15, 3, c2=GOOD).commit == 3
+    assert hinted(15, 3, c2=GOOD, c3=BAD) == Found(3, 2)
+    assert hinted(15, 3, c2=GOOD, c3=GOOD).commit == 9  # not that one: the middle of the rest
+    assert hinted(15, 3, c2=BAD).commit == 1
+    assert hinted(15, 16).commit == 15  # the accused itself was found: its parent is left to ask
+
+
 def test_the_budget_of_answers_ends_it():
     told = Search(tuple(range(12)), {5: UNKNOWN, 3: GOOD, 8: BAD}, 0.2, 3).next()
     assert (told.reason, told.good, told.bad) == ("spent", 3, 8)
@@ -204,19 +220,22 @@ def test_an_innocent_is_named_at_most_at_the_promised_rate(shape, change, spread
     assert ends.count("found") / SEARCHES >= least  # a search that names nobody would be safe, too
 
 
-def test_answers_that_are_wrong_as_often_as_they_may_be_keep_the_rate():
+@pytest.mark.parametrize("with_hints", [False, True])
+def test_answers_that_are_wrong_as_often_as_they_may_be_keep_the_rate(with_hints):
     """The worst that the answers' own bound admits: each is the opposite with probability RATE / most."""
     rng = np.random.default_rng(7)
     innocent, searches = 0, 4000
     for _ in range(searches):
         between = int(rng.integers(1, 20))
         guilty = int(rng.integers(1, between + 2))
-        most = answers_most(between)
+        hint = int(rng.integers(1, between + 2)) if with_hints else 0  # mostly of an innocent
+        first = tuple(commit for commit in (hint - 1, hint) if 0 < commit <= between)
+        most = answers_most(between, len(first))
         known: dict[int, Answer] = {}
-        told = Search(tuple(range(between + 2)), known, 0.2, most).next()
+        told = Search(tuple(range(between + 2)), known, 0.2, most, first).next()
         while isinstance(told, Ask):
             lies = rng.random() < RATE / most
             known[told.commit] = BAD if (told.commit >= guilty) != lies else GOOD
-            told = Search(tuple(range(between + 2)), known, 0.2, most).next()
+            told = Search(tuple(range(between + 2)), known, 0.2, most, first).next()
         innocent += isinstance(told, Found) and told.commit != guilty
     assert 0 < innocent / searches <= RATE
