@@ -7,6 +7,7 @@ from typing import Any
 from celery import shared_task
 
 from perfsite.regressions.bisection import bisections_step
+from perfsite.regressions.bisection.gaps import gaps_measure
 from perfsite.regressions.causes import causes_find
 from perfsite.regressions.grading.self_tests import self_tests_order, self_tests_settle
 from perfsite.regressions.profiles import profiles_order
@@ -19,6 +20,7 @@ def screen(**_: Any) -> None:
     reports_screen()
     causes_find()
     bisections_step()
+    gaps_measure()
     profiles_order()
 
 

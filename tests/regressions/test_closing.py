@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from perfsite.regressions.answers import answers_judge
 from perfsite.regressions.causes import causes_find
 from perfsite.regressions.levels import level_starts
 from perfsite.regressions.models import Incident, Regression, SeriesState, Verdict
+from perfsite.regressions.screening.rule import Rule
+from perfsite.regressions.screening.state import Memory
 from perfsite.regressions.services import reports_screen
 from perfsite.regressions.triage import incident_triage
 from perfsite.runs.models import Job
@@ -122,6 +125,23 @@ def test_accepting_keeps_the_new_level_and_marks_it(incident, project):
         build_measured(project, ordinal, 1.2 * QUIET[ordinal % 8])
     reports_screen()
     assert not Job.objects.filter(kind="compare", state="queued").exists()
+
+
+def test_accepting_keeps_what_the_series_had_shown_of_its_noise(incident, project):
+    incident_triage(incident=incident, state="accepted", note="", actor="ada")
+    build_measured(project, 10, 1.2 * QUIET[1])
+    reports_screen()
+    fields = SeriesState.objects.get().screen
+    memory = Memory.from_json(fields, persona=Rule().persona, relevant=0.03, grain=0.0)
+    residuals = np.frombuffer(memory.online.kept, dtype=np.float32).astype(float)
+    assert (memory.level, memory.online.points, len(residuals)) == (
+        9,
+        2,
+        10,
+    )  # a new level, the old points kept
+    # the old level's points are noise about zero now, as wide as they were
+    before = np.log(QUIET)
+    assert np.allclose(residuals[:8], before - np.median(before), atol=1e-6)
 
 
 def test_calling_it_invalid_clears_the_points_and_taking_it_back_restores_the_level(incident):
