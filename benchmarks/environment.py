@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -62,20 +63,23 @@ def environment_read(device: DeviceKind) -> Environment:
     }
     missing = {name: "this platform does not tell" for name, value in facts.items() if value is None}
     for name, distributions in _PACKAGES.items():
-        facts[f"{name}_version"] = version = _version(distributions)
+        facts[f"{name}_version"] = version = _version(name, distributions)
         if version is None:
             missing[f"{name}_version"] = "not installed"
     gpu, gpu_missing = gpu_facts()
     return Environment(facts={**facts, **gpu}, missing={**missing, **gpu_missing})
 
 
-def _version(distributions: tuple[str, ...]) -> str | None:
+def _version(module: str, distributions: tuple[str, ...]) -> str | None:
+    """Of the distributions installed side by side, the one that was imported if any was, else the first."""
+    found = []
     for name in distributions:
         try:
-            return metadata.version(name)
+            found.append(metadata.version(name))
         except metadata.PackageNotFoundError:
             continue
-    return None
+    loaded = getattr(sys.modules.get(module), "__version__", None)
+    return next((version for version in found if version == loaded), found[0] if found else None)
 
 
 def _cpu_model() -> str | None:

@@ -10,6 +10,7 @@ Messages are JSON, one per packet: see `Nursery` for the other end.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
@@ -157,12 +158,23 @@ def _live_as_child(message: dict[str, Any], log: int, events: int) -> None:
         _settle(Path(message["folder"]), message["environment"])
         module, _, function = message["entry"].partition(":")
         code = getattr(importlib.import_module(module), function)(Path(message["folder"]), EVENTS_FD)
-    except BaseException:
+    except BaseException as error:  # the entry answers for what it runs: this is the worker's own trouble
         traceback.print_exc()
+        _tell_no_start(error)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _tell_no_start(error: BaseException) -> None:
+    """The event of a child whose entry did not start, or ended by an exception."""
+    told = f"the worker's measuring process does not run: {type(error).__name__}: {error}"
+    if isinstance(error, ImportError):
+        told += f"; its environment {sys.prefix} lacks it (PYTHONPATH does not reach measuring processes)"
+    line = {"failure": "environment", "message": told[:2000], "retry": True}
+    with contextlib.suppress(OSError):
+        os.write(EVENTS_FD, json.dumps(line).encode() + b"\n")
 
 
 def _rewire(log: int, events: int) -> None:

@@ -120,8 +120,9 @@ class _Opening:
         # commands in another terminal print links, too
         (self.data / "site-url").write_text(self.environment["PERFSITE_URL"])
         command = [
-            _script("granian"), "--interface", "asginl", "--host", "127.0.0.1", "--port", str(free),
-            "--workers", "1", "--no-ws", "--respawn-failed-workers", "perfsite.asgi:application",
+            sys.executable, "-m", "granian", "--interface", "asginl",
+            "--host", "127.0.0.1", "--port", str(free), "--workers", "1",
+            "--no-ws", "--respawn-failed-workers", "perfsite.asgi:application",
         ]  # fmt: skip
         self._start("site", command, lambda: _healthy(url))
         self.say(f"site: {url}")
@@ -190,8 +191,3 @@ def _healthy(url: str) -> bool:
         return httpx.get(f"{url}/healthz", timeout=2).status_code == 200
     except httpx.HTTPError:
         return False
-
-
-def _script(name: str) -> str:
-    """A console script of the environment this interpreter belongs to."""
-    return str(Path(sys.executable).with_name(name))

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 import httpx
 import psutil
-import psycopg
 import redis
 
 from perfsite.webhooks.signature import signature_make
@@ -90,6 +89,8 @@ class Service:
     def _database_make(self, url: str) -> None:
         """A PostgreSQL database of this service's own, beside the one the tests were given."""
         self.database = f"perfsite_e2e_{uuid.uuid4().hex[:12]}"
+        import psycopg  # the embedded home has none
+
         self._server = urlsplit(url)._replace(path="/postgres").geturl()
         with psycopg.connect(self._server, autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{self.database}"')
@@ -138,6 +139,8 @@ class Service:
         for process in left:
             process.kill()
         if self.database:
+            import psycopg
+
             with psycopg.connect(self._server, autocommit=True) as connection:
                 connection.execute(f'DROP DATABASE "{self.database}" WITH (FORCE)')
         return told

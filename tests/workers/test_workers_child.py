@@ -101,6 +101,8 @@ def test_an_entry_that_cannot_be_imported_is_an_exit_with_its_traceback(runs: Ru
     ending = runs.run("no_such_entry")
     assert (ending.reason, ending.exit_code) == ("exited", 70)
     assert "no_such_entry" in runs.log
+    assert ending.last["failure"] == "environment"  # the worker's trouble, not the watched code's
+    assert "no_such_entry" in ending.last["message"]
 
 
 def test_a_long_log_keeps_its_beginning_and_its_end(runs: Runs) -> None:
