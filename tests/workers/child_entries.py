@@ -51,9 +51,12 @@ def sleep_long(folder: Path, events: int) -> int:
 
 def eat_memory(folder: Path, events: int) -> int:
     """Half of it in this process and half in one it starts: the limit is on their sum."""
-    helper = [sys.executable, "-c", "import time; held = b'x' * (150 << 20); time.sleep(60)"]
-    with subprocess.Popen(helper):
+    code = "import time; held = b'x' * (150 << 20); print(len(held), flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as helper:
         held = b"x" * (150 << 20)
+        helper.stdout.readline()
+        time.sleep(1)  # several looks at the memory
+        _tell(events, {"stage": "full", "fraction": 0.5, "message": ""})
         time.sleep(60)
     return len(held)
 
