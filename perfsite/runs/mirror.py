@@ -72,9 +72,8 @@ class Mirror:
     def merge_base(self, *, branch: str, sha: str) -> str:
         """The newest commit that a branch and a commit have in common; empty when there is none."""
         answer = self._run("merge-base", "--end-of-options", f"refs/heads/{branch}", sha)
-        if answer.returncode not in (0, 1):
-            words = answer.stderr.decode(errors="replace").strip()[-500:]
-            raise RepositoryError(f"git merge-base of {self.repo} failed: {words}")
+        if answer.returncode != 1:
+            self._checked("merge-base", answer)
         return answer.stdout.decode().strip()
 
     def line(self, branch: str) -> list[str]:
@@ -107,14 +106,19 @@ class Mirror:
         return names.split("\0")[:-1]
 
     def file(self, sha: str, path: str, *, limit: int) -> bytes | None:
-        """A file's bytes at a commit, one byte over `limit` at most; None when it is not there."""
-        size = self._run("cat-file", "-s", f"{sha}:{path}")
-        if size.returncode:
+        """A file's bytes at a commit, at most one byte over `limit`; None when the commit has none."""
+        asked = f"{sha}^{{commit}}\n{sha}:{path}\n".encode()
+        form = "--batch-check=%(objecttype) %(objectsize)"
+        commit, *found = self._git("cat-file", form, given=asked).splitlines()
+        if not commit.startswith("commit "):
+            raise RepositoryError(f"{sha[:12]} is no commit of the mirror of {self.repo}")
+        kind, _, size = found[0].partition(" ") if found else ("", "", "")
+        if kind != "blob":
             return None
-        if int(size.stdout) > limit:  # never read: it may be larger than the memory
+        if int(size) > limit:  # never read: it may be larger than the memory
             return b" " * (limit + 1)
         answer = self._run("cat-file", "blob", f"{sha}:{path}")
-        return answer.stdout if answer.returncode == 0 else None
+        return self._checked("cat-file", answer).stdout
 
     def _run(
         self, *arguments: str, inside: bool = True, seconds: float = _READ_SECONDS, given: bytes = b""
@@ -131,12 +135,19 @@ class Mirror:
         except FileNotFoundError:
             raise RepositoryError("git is not installed on the site's machine; install it") from None
 
-    def _git(self, *arguments: str, inside: bool = True, seconds: float = _READ_SECONDS) -> str:
-        answer = self._run(*arguments, inside=inside, seconds=seconds)
+    def _git(
+        self, *arguments: str, inside: bool = True, seconds: float = _READ_SECONDS, given: bytes = b""
+    ) -> str:
+        answer = self._run(*arguments, inside=inside, seconds=seconds, given=given)
+        return self._checked(arguments[0], answer).stdout.decode(errors="replace")
+
+    def _checked(
+        self, command: str, answer: subprocess.CompletedProcess[bytes]
+    ) -> subprocess.CompletedProcess[bytes]:
         if answer.returncode:
             words = answer.stderr.decode(errors="replace").strip()[-500:]
-            raise RepositoryError(f"git {arguments[0]} of {self.repo} failed: {words}")
-        return answer.stdout.decode(errors="replace")
+            raise RepositoryError(f"git {command} of {self.repo} failed: {words}")
+        return answer
 
 
 def _commit_read(sha: str, parents: str, name: str, email: str, when: str, subject: str) -> Commit:

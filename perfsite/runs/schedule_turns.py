@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from benchmarks.cases import Case, ModelSource
 from perfsite.core.errors import ConfigError, RepositoryError
@@ -60,19 +60,30 @@ def _turn_try(turn_id: int, now: datetime) -> int:
         return 0
 
 
-@transaction.atomic
 def _turn_step(turn_id: int, now: datetime) -> int:
-    rows = ScheduleTurn.objects.select_for_update(of=("self",)).select_related("schedule__project", "build")
-    turn = rows.filter(pk=turn_id, state="open").first()
+    turn = _open_turns().filter(pk=turn_id).first()
     if turn is None:  # ended or removed meanwhile
         return 0
     build = turn.build or _newest_build(turn)
     if build is None:
         return _end(turn, now, f"nothing was pushed to {turn.schedule.project.branch} yet")
     try:
-        wanted, config = _wanted(turn, build)
+        config, every = _asked_for(build)  # git is read before anything is locked
     except (ConfigError, RepositoryError) as error:
         return _end(turn, now, str(error))
+    return _turn_go_on(turn_id, build, config, every, now)
+
+
+def _open_turns() -> QuerySet[ScheduleTurn]:
+    return ScheduleTurn.objects.filter(state="open").select_related("schedule__project", "build")
+
+
+@transaction.atomic
+def _turn_go_on(turn_id: int, build: Build, config: Config, every: Sequence[CaseGroup], now: datetime) -> int:
+    turn = _open_turns().select_for_update(of=("self",)).filter(pk=turn_id).first()
+    if turn is None or turn.build_id not in (None, build.pk):  # another process went on with it meanwhile
+        return 0
+    wanted = _wanted(turn, build, config, every)
     turn.build = build
     jobs = list(Job.objects.filter(scheduled__turn=turn))
     known = set(ScheduledJob.objects.filter(turn=turn).values_list("place", flat=True))
@@ -80,6 +91,7 @@ def _turn_step(turn_id: int, now: datetime) -> int:
     turn.wanted = len(known) + len(left)
     if not left and all(job.state in JOB_ENDED for job in jobs):
         why = "" if known else f"{build.short} has been measured with all of it already"
+        turn.save()
         return _end(turn, now, why)
     spent = minutes_spent(turn, now)
     if left and spent >= turn.schedule.minutes_per_day:
@@ -101,16 +113,19 @@ def _newest_build(turn: ScheduleTurn) -> Build | None:
     return placed.order_by("-ordinal").first()
 
 
-def _wanted(turn: ScheduleTurn, build: Build) -> tuple[list[_Wanted], Config]:
-    """What the turn is about and the build was not measured with yet; the canary always."""
+def _asked_for(build: Build) -> tuple[Config, Sequence[CaseGroup]]:
+    """What the repository's file, or the delivery's, asks for."""
     told = BuildFile.objects.filter(build=build).first()
     if told is not None:
         config = file_config(model=told.model, rules=told.rules)
-        every: list[CaseGroup] = file_groups(config, file_format=_format(told.format))
-    else:
-        mirror = Mirror(build.project.repo, settings.MIRRORS)
-        config = config_at(mirror=mirror, sha=build.sha)
-        every = config.groups()
+        return config, file_groups(config, file_format=_format(told.format))
+    mirror = Mirror(build.project.repo, settings.MIRRORS)
+    config = config_at(mirror=mirror, sha=build.sha)
+    return config, config.groups()
+
+
+def _wanted(turn: ScheduleTurn, build: Build, config: Config, every: Sequence[CaseGroup]) -> list[_Wanted]:
+    """What the turn is about and the build was not measured with yet; the canary always."""
     groups = _KINDS[turn.schedule.what](every)
     only = turn.schedule.device_class
     classes = [only] if only else list(config.devices or device_classes_known())
@@ -120,7 +135,7 @@ def _wanted(turn: ScheduleTurn, build: Build) -> tuple[list[_Wanted], Config]:
         for number, group in enumerate(groups):
             if turn.schedule.what == CANARY or _key(group) not in known:
                 found.append(_Wanted(f"{name}/{number}", name, group))
-    return found, config
+    return found
 
 
 def _format(word: str) -> FileFormat:
@@ -197,6 +212,5 @@ def minutes_spent(turn: ScheduleTurn, now: datetime) -> float:
 
 
 def _end(turn: ScheduleTurn, now: datetime, reason: str) -> int:
-    turn.state, turn.reason, turn.ended_at = "ended", reason, now
-    turn.save()
+    ScheduleTurn.objects.filter(pk=turn.pk, state="open").update(state="ended", reason=reason, ended_at=now)
     return 0

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import connection
 
 from perfsite.core.errors import PerfsiteError
 from perfsite.runs import schedule_turns
@@ -227,3 +228,16 @@ def test_one_turn_that_fails_holds_up_no_other(project, monkeypatch):
     monkeypatch.setattr(schedule_turns, "config_at", broken)
     assert turns_step(now=NOON) > 0
     assert ScheduleTurn.objects.filter(state="open").count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_git_is_read_while_nothing_is_locked(project, monkeypatch):
+    turn_now(schedule=added(project), now=NOON)
+    whole = schedule_turns.config_at
+
+    def watched(**told):
+        assert not connection.in_atomic_block
+        return whole(**told)
+
+    monkeypatch.setattr(schedule_turns, "config_at", watched)
+    assert turns_step(now=NOON) == 1  # an error would be logged, and nothing queued
