@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from django.conf import settings
+from django.db.models import Exists, F, OuterRef
 
 from perfsite.alerts.facts import (
     chart_of,
@@ -21,9 +22,9 @@ from perfsite.alerts.message import (
     message_compose,
     notice_compose,
 )
-from perfsite.alerts.models import Notification
+from perfsite.alerts.models import Notification, Telling
+from perfsite.regressions.causes.closing import regressions_standing
 from perfsite.regressions.models import Incident
-from perfsite.regressions.selectors import regressions_ranked
 from perfsite.runs.models import Project
 
 
@@ -36,10 +37,10 @@ def notification_message(*, notification: Notification) -> Message:
     return _COMPOSERS[notification.occasion](notification)
 
 
-def incident_message(*, incident: Incident) -> Message:
-    """An incident's message with its chart."""
-    message = message_compose(incident_facts(incident=incident))
-    ranked = regressions_ranked(incident=incident)
+def incident_message(*, incident: Incident, is_again: bool = False) -> Message:
+    """An incident's message with its chart; `is_again` for who heard of it before it was taken back."""
+    message = message_compose(incident_facts(incident=incident, is_again=is_again))
+    ranked = regressions_standing(incident=incident)
     return replace(message, image=chart_of(ranked[0].verdict, tone="regressed") if ranked else b"")
 
 
@@ -50,7 +51,12 @@ def alerts_url(*, project: Project) -> str:
 
 def _incident(notification: Notification) -> Message:
     rows = Incident.objects.select_related("project__owner", "build", "range_start", "culprit")
-    return incident_message(incident=rows.get(notifications=notification))
+    incident = rows.get(notifications=notification)
+    if incident.opening != notification.opening:
+        raise ValueError(
+            f"overtaken: incident {incident.pk} was taken back and stands again; another message tells of it"
+        )
+    return incident_message(incident=incident, is_again=incident.pk in _heard(notification))
 
 
 def _improvement(notification: Notification) -> Message:
@@ -66,14 +72,34 @@ def _improvement(notification: Notification) -> Message:
 
 def _digest(notification: Notification) -> Message:
     project = _project(notification)
-    rows = Incident.objects.filter(tellings__notification=notification).distinct().order_by("id")
-    rows = rows.select_related("project__owner", "build", "range_start", "culprit")
-    several = [incident_facts(incident=row) for row in rows if incident_series(incident=row)]
+    # of one that stands again since, another message tells
+    rows = Incident.objects.filter(tellings__notification=notification, tellings__opening=F("opening"))
+    rows = rows.distinct().order_by("id").select_related("project__owner", "build", "range_start", "culprit")
+    heard = _heard(notification)
+    several = [
+        incident_facts(incident=row, is_again=row.pk in heard)
+        for row in rows
+        if incident_series(incident=row)
+    ]
     several += _improvements(notification)
     is_digest = notification.occasion == Notification.Occasion.DIGEST
     why = "gathered for this digest" if is_digest else "held back because the day's messages were spent"
     url = f"{settings.SITE_URL}/projects/{project.slug}/incidents/"
     return digest_compose(several, project=project.slug, url=url, why=why)
+
+
+def _heard(notification: Notification) -> set[int]:
+    """The incidents of a notification whose earlier opening its reader was told of."""
+    before = Telling.objects.filter(
+        channel=notification.channel,
+        recipient=notification.recipient,
+        opening__lt=OuterRef("opening"),
+        incident=OuterRef("incident"),
+        occasion=Notification.Occasion.INCIDENT,
+        notification__state__in=("sent", "uncertain"),
+    )
+    rows = notification.tellings.filter(Exists(before))
+    return {pk for pk in rows.values_list("incident_id", flat=True) if pk is not None}
 
 
 def _improvements(notification: Notification) -> list[IncidentFacts]:

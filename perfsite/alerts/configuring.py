@@ -46,6 +46,7 @@ def channel_save(
     _secrets_stay(row, values)
     made = _fields_store(row, values)
     row.name, row.disabled_at, row.disabled_reason = name.strip()[:80], None, ""
+    row.unanswered, row.rests_until = 0, None
     row.save()
     return made
 
@@ -97,7 +98,11 @@ def _fields_store(row: Channel, values: Mapping[str, str]) -> str:
 def channel_switch(*, channel: Channel, is_enabled: bool) -> None:
     """Use a channel, or not; using it again forgives what it was disabled for."""
     Channel.objects.filter(pk=channel.pk).update(
-        is_enabled=is_enabled, disabled_at=None, disabled_reason="" if is_enabled else channel.disabled_reason
+        is_enabled=is_enabled,
+        disabled_at=None,
+        disabled_reason="" if is_enabled else channel.disabled_reason,
+        unanswered=0,
+        rests_until=None,
     )
 
 

@@ -88,6 +88,15 @@ def decide(
     return Decision("now", at) if at == now else Decision("hold", at, "quiet hours")
 
 
+def decide_withdrawal(terms: Terms, *, now: datetime) -> Decision:
+    """When a message is taken back: by the way it came, whatever the day's cap says."""
+    zone, why = ZoneInfo(terms.zone), "later data refute it"
+    if terms.digest_at is not None:
+        return Decision("digest", _next(terms.digest_at, now, zone), why)
+    at = quiet_end(terms, now)
+    return Decision("now", now, why) if at is None else Decision("hold", at, f"{why}; quiet hours")
+
+
 def quiet_end(terms: Terms, now: datetime) -> datetime | None:
     """When the quiet hours that hold now are over; None outside of them."""
     start, end = terms.quiet_from, terms.quiet_to

@@ -14,10 +14,11 @@ from perfsite.alerts.deciding import SeriesFact
 from perfsite.alerts.message import IncidentFacts, RegressionFacts
 from perfsite.alerts.mute_links import mute_url
 from perfsite.regressions.bisection.accusing import Accusation, accusation_of, regression_accuses
+from perfsite.regressions.causes.closing import regressions_standing
 from perfsite.regressions.changes import subject_of
 from perfsite.regressions.level_words import breach_sentence
 from perfsite.regressions.models import Attribution, Incident, LevelStanding, Verdict
-from perfsite.regressions.selectors import bisections_of, case_of, change_rank, regressions_ranked
+from perfsite.regressions.selectors import bisections_of, case_of, change_rank
 from perfsite.regressions.wording import Change, change_words, shape_words
 from perfsite.results.models import Measurement, Series
 from perfsite.runs.models import Build
@@ -32,11 +33,11 @@ def incident_url(*, incident: Incident) -> str:
     return f"{settings.SITE_URL}/projects/{incident.project.slug}/incidents/{incident.pk}/"
 
 
-def incident_facts(*, incident: Incident) -> IncidentFacts:
-    """What a message about the incident says."""
+def incident_facts(*, incident: Incident, is_again: bool = False) -> IncidentFacts:
+    """What a message about it says; `is_again` to those who heard of it before it was taken back."""
     accused = accusation_of(incident=incident)
     build = accused.build
-    ranked = regressions_ranked(incident=incident)
+    ranked = regressions_standing(incident=incident)
     searches = bisections_of(incident=incident)
     whom = [regression_accuses(regression=row, searches=searches) for row in ranked]
     return IncidentFacts(
@@ -55,6 +56,8 @@ def incident_facts(*, incident: Incident) -> IncidentFacts:
         inside=inside_of(ranked[0].verdict) if ranked else (),
         mute_url=mute_url(incident=incident),
         incident=incident.pk,
+        opening=incident.opening,
+        again=incident.facts.get("again", "") if is_again and incident.withdrawn_at is None else "",
         breaches=tuple(_breach(row) for row in breaches_of(incident=incident)),
     )
 
@@ -114,7 +117,7 @@ def series_facts(verdicts: Sequence[Verdict]) -> tuple[SeriesFact, ...]:
 
 def incident_series(*, incident: Incident) -> tuple[SeriesFact, ...]:
     """The series of an incident, as a rule reads them; a breach counts by how far it misses its bound."""
-    rows = incident.regressions.select_related("verdict__series")
+    rows = regressions_standing(incident=incident)
     breached = tuple(
         SeriesFact(
             row.series_id,

@@ -1,13 +1,41 @@
-"""What follows when the other side refuses for good: the owner hears of it, and nothing is lost."""
+"""What follows when the other side refuses for good, or is silent: nothing is lost, nobody else waits."""
 
 from __future__ import annotations
 
+import random
+from datetime import timedelta
+
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from perfsite.alerts.channels import DeliveryError
 from perfsite.alerts.models import Channel, Notification, Telling
 from perfsite.alerts.queueing import owner_notify
+from perfsite.alerts.retrying import LONGEST, retry_wait
 from perfsite.regressions.assigning import owner_of
+
+# a channel that has come back is found within this
+LONGEST_REST = timedelta(minutes=10)
+
+
+def channel_rest(*, channel: Channel, error: DeliveryError | None) -> None:
+    """Let a channel that gave no answer, or asked for time, rest; one that answers is called as before.
+
+    It is the channel that waits, not each of its messages: every call of a server that hangs costs the
+    sender its whole timeout, and with it everybody whose message comes after.
+    """
+    row = Channel.objects.filter(pk=channel.pk)
+    if error is not None and error.is_silent:
+        unanswered = min(channel.unanswered + 1, 1000)
+        first = timedelta(seconds=settings.ALERTS_BACKOFF_SECONDS)
+        wait = retry_wait(unanswered, first=first, share=random.random())  # noqa: S311 - jitter, no secret
+        until = timezone.now() + min(wait, max(LONGEST_REST, first))
+        row.update(unanswered=unanswered, rests_until=until)
+    elif error is not None and error.retry_after:
+        row.update(unanswered=0, rests_until=timezone.now() + min(error.retry_after, LONGEST))
+    elif channel.unanswered or channel.rests_until:
+        row.update(unanswered=0, rests_until=None)
 
 
 @transaction.atomic
@@ -43,6 +71,7 @@ def recipient_replace(*, notification: Notification, reason: str) -> int:
             build=telling.build,
             channel=telling.channel,
             recipient=owner,
+            opening=telling.opening,
             occasion=telling.occasion,
             defaults={
                 "rule": telling.rule,

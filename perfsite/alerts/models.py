@@ -21,6 +21,8 @@ class Channel(models.Model):
     is_enabled = models.BooleanField(default=True)
     disabled_at = models.DateTimeField(null=True, help_text="when the other side refused it for good")
     disabled_reason = models.TextField(blank=True)
+    unanswered = models.PositiveSmallIntegerField(default=0, help_text="calls in a row without an answer")
+    rests_until = models.DateTimeField(null=True, help_text="not called before, since it did not answer")
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -93,6 +95,7 @@ class Notification(models.Model):
 
     incident = models.ForeignKey(Incident, null=True, on_delete=models.CASCADE, related_name="notifications")
     occasion = models.CharField(max_length=12, choices=Occasion.choices, default=Occasion.INCIDENT)
+    opening = models.PositiveSmallIntegerField(default=1, help_text="of the incident, that it is about")
     channel = models.ForeignKey(Channel, null=True, on_delete=models.SET_NULL, related_name="notifications")
     recipient = models.CharField(max_length=254, blank=True)
     notice = models.TextField(blank=True, help_text="what is said when it is about no incident")
@@ -107,7 +110,7 @@ class Notification(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["incident", "channel", "recipient", "occasion"], name="told_once"
+                fields=["incident", "channel", "recipient", "occasion", "opening"], name="told_once"
             ),
         ]
         indexes = [models.Index(fields=["state", "due_at"], name="notification_due")]
@@ -141,6 +144,7 @@ class Telling(models.Model):
         Build, null=True, on_delete=models.CASCADE, related_name="+", help_text="of an improvement"
     )
     occasion = models.CharField(max_length=12, choices=Notification.Occasion.choices)
+    opening = models.PositiveSmallIntegerField(default=1, help_text="of the incident, that it is about")
     channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="tellings")
     recipient = models.CharField(max_length=254, blank=True)
     rule = models.ForeignKey(Rule, null=True, on_delete=models.SET_NULL, related_name="+")
@@ -155,7 +159,7 @@ class Telling(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["incident", "channel", "recipient", "occasion"], name="telling_once"
+                fields=["incident", "channel", "recipient", "occasion", "opening"], name="telling_once"
             ),
             models.UniqueConstraint(fields=["build", "channel", "recipient"], name="telling_improved_once"),
         ]

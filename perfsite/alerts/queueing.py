@@ -17,12 +17,15 @@ from perfsite.runs.models import Project
 def telling_queue(*, telling: Telling) -> Notification:
     """The notification of one decision, made once however many ask for it at once."""
     about = f"incident {telling.incident_id}" if telling.incident_id else f"build {telling.build_id}"
+    if telling.opening > 1:
+        about = f"{about} opening {telling.opening}"
     row = notification_queue(
         channel=telling.channel,
         recipient=telling.recipient,
         occasion=telling.occasion,
         about=about,
         incident_id=telling.incident_id,
+        opening=telling.opening,
     )
     Telling.objects.filter(pk=telling.pk).update(notification=row)
     return row
@@ -35,6 +38,7 @@ def notification_queue(
     occasion: str,
     about: str,
     incident_id: int | None = None,
+    opening: int = 1,
     notice: str = "",
 ) -> Notification:
     """The row that says what is to be sent to whom; one for a channel, recipient, occasion and subject.
@@ -46,6 +50,7 @@ def notification_queue(
         "recipient": recipient,
         "occasion": occasion,
         "incident_id": incident_id,
+        "opening": opening,
         "notice": notice,
     }
     if CHANNELS[channel.kind].takes_recipient and not recipient:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from perfsite.alerts.models import Channel, Mute, Notification, Rule, Sending, Telling
 from perfsite.regressions.bisection.due import build_is_settled, incident_is_searched
@@ -26,24 +27,29 @@ _TOLD = (Notification.Occasion.INCIDENT,)
 def incidents_due(*, now: datetime) -> Iterator[Incident]:
     """Incidents nobody was told of whose build has no open question, or that waited long enough.
 
-    One at a time: of a thousand the first is told before the last was looked at.
+    One that stands again after it was taken back is told again, once for each opening.  One at a time: of
+    a thousand the first is told before the last was looked at.
     """
-    rows = Incident.objects.filter(
-        told_at=None,
-        tellings=None,
+    decided = Telling.objects.filter(
+        incident=OuterRef("pk"), opening=OuterRef("opening"), occasion=Notification.Occasion.INCIDENT
+    )
+    rows = Incident.objects.annotate(since=Coalesce("reopened_at", "opened_at")).filter(
+        Q(told_at=None) | Q(opening__gt=1),  # of a split the first was told
+        Q(regressions__isnull=False) | Q(kind=Incident.Kind.SERVICE),
+        ~Exists(decided),
         merged_into=None,
         state__in=OPEN_STATES,
-        opened_at__gte=now - RECENT,
-    ).filter(Q(regressions__isnull=False) | Q(kind=Incident.Kind.SERVICE))
+        since__gte=now - RECENT,
+    )
     untold = rows.select_related("project__owner", "build", "culprit").distinct().order_by("id")
-    return (row for row in untold if _is_due(row, now))
+    return (row for row in untold if _is_due(row, row.since, now))
 
 
-def _is_due(incident: Incident, now: datetime) -> bool:
-    if incident.opened_at <= now - SEARCH_PATIENCE or build_is_settled(build=incident.build):
+def _is_due(incident: Incident, since: datetime, now: datetime) -> bool:
+    if since <= now - SEARCH_PATIENCE or build_is_settled(build=incident.build):
         return True
     searching = bool(bisections_of(incident=incident)) and incident_is_searched(incident=incident)
-    return incident.opened_at <= now - PATIENCE and not searching
+    return since <= now - PATIENCE and not searching
 
 
 def withdrawals_due() -> list[Telling]:
@@ -60,17 +66,19 @@ def withdrawals_due() -> list[Telling]:
         incident=OuterRef("incident"),
         channel=OuterRef("channel"),
         recipient=OuterRef("recipient"),
+        opening=OuterRef("opening"),
         occasion=Notification.Occasion.WITHDRAWAL,
     )
     rows = Telling.objects.filter(
         occasion=Notification.Occasion.INCIDENT,
         notification__state__in=("sent", "uncertain"),
+        opening=F("incident__opening"),
         incident__withdrawn_at__isnull=False,
         incident__state="withdrawn",
     )
     return list(
         rows.exclude(Exists(again) | Exists(said))
-        .select_related("incident", "channel", "rule")
+        .select_related("incident__project", "channel", "rule")
         .order_by("id")
     )
 
@@ -82,6 +90,7 @@ def tellings_reopened(*, now: datetime) -> QuerySet[Telling]:
         due_at=None,
         decision__in=("now", "hold", "digest", "capped"),
         occasion=Notification.Occasion.INCIDENT,
+        opening=F("incident__opening"),
         created_at__gte=now - RECENT,
         incident__state__in=OPEN_STATES,
         incident__merged_into=None,
@@ -129,8 +138,16 @@ def told_moments(*, rule: Rule, channel: Channel, recipient: str, since: datetim
 
 
 def notifications_due(*, now: datetime) -> QuerySet[Notification]:
-    """The queued notifications whose time has come, the longest waiting first; a disabled channel waits."""
+    """The queued notifications whose time has come, the longest waiting first.
+
+    A channel that is disabled, or rests since it did not answer, waits; of one that did not answer lately
+    the rest comes last, so that the others do not wait for it.
+    """
     rows = Notification.objects.filter(
-        state="queued", due_at__lte=now, channel__is_enabled=True, channel__disabled_at=None
+        Q(channel__rests_until=None) | Q(channel__rests_until__lte=now),
+        state="queued",
+        due_at__lte=now,
+        channel__is_enabled=True,
+        channel__disabled_at=None,
     )
-    return rows.order_by("due_at", "id")
+    return rows.order_by("channel__unanswered", "due_at", "id")

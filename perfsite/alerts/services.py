@@ -14,7 +14,7 @@ from django.utils import timezone
 from perfsite.alerts import selectors
 from perfsite.alerts.channels import CHANNELS, DeliveryError, Outgoing
 from perfsite.alerts.composing import notification_message
-from perfsite.alerts.failing import channel_disable, recipient_replace
+from perfsite.alerts.failing import channel_disable, channel_rest, recipient_replace
 from perfsite.alerts.models import Notification, Sending
 from perfsite.alerts.retrying import retry_wait
 from perfsite.alerts.states import NOTIFICATION_STATES
@@ -31,6 +31,7 @@ def incidents_tell() -> int:
     """Recover what a dead sender left, send what is queued, queue and decide more; returns how many went out.
 
     What is queued goes first and the rest comes in batches: a sender that dies often still gets some out.
+    A channel that does not answer costs the others one wait: it rests, and comes last afterwards.
     """
     sent = 0
     while True:
@@ -57,12 +58,14 @@ def notification_send(*, notification: Notification) -> bool:
     try:
         kind.notify(_outgoing(notification))
     except DeliveryError as error:
+        channel_rest(channel=notification.channel, error=error)  # type: ignore[arg-type]
         _fail(notification, error)
         return False
     except (PerfsiteError, ValueError) as error:  # what it is about, or its credentials, are gone
         _end(notification, to="failed", sending="refused", error=str(error))
         return False
     sent = timezone.now()
+    channel_rest(channel=notification.channel, error=None)  # type: ignore[arg-type]
     _end(notification, to="sent", sending="taken", sent_at=sent, error="")
     told = Incident.objects.filter(notifications=notification) | Incident.objects.filter(
         tellings__notification=notification
@@ -138,7 +141,7 @@ def _fail(notification: Notification, error: DeliveryError) -> None:
                 return
             if kind.takes_recipient:
                 recipient_replace(notification=notification, reason=str(error))
-            elif error.permanent:
+            elif error.permanent and not error.is_message_only:
                 channel_disable(channel=channel, reason=str(error))
         return
     wait = retry_wait(

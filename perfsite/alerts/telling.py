@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from perfsite.alerts import selectors
 from perfsite.alerts.channels import CHANNELS
-from perfsite.alerts.deciding import STRENGTH, Decision, SeriesFact, Terms, decide
+from perfsite.alerts.deciding import STRENGTH, Decision, SeriesFact, Terms, decide, decide_withdrawal
 from perfsite.alerts.defaults import defaults_ensure
 from perfsite.alerts.facts import improvements_of, incident_series, series_facts
 from perfsite.alerts.models import Channel, Notification, Rule, Telling
@@ -46,20 +46,38 @@ def tellings_make(*, now: datetime) -> int:
         guarded(partial(improvement_decide, build=build, now=now), f"deciding about {build}")
         for build in selectors.improvements_due(now=now)
     )
-    return made + sum(_withdraw(telling, now) for telling in selectors.withdrawals_due())
+    return made + sum(
+        guarded(partial(_withdraw, telling, now), f"taking {telling} back")
+        for telling in selectors.withdrawals_due()
+    )
 
 
 @transaction.atomic
 def incident_decide(*, incident_id: int, now: datetime) -> bool:
-    """Decide whom an incident is told to; False when that was done already."""
+    """Decide whom an incident is told to; False when that was done already for this opening of it.
+
+    The project's row is held: of two that decide at once the second counts what the first decided, so that
+    no day's cap is passed.
+    """
+    project = Project.objects.filter(incidents=incident_id).values_list("pk", flat=True)
+    Project.objects.select_for_update().get(pk=project.get())
     incident = incident_locked(incident_id=incident_id)
-    if incident.tellings.exists():
+    known = incident.tellings.filter(opening=incident.opening, occasion=Notification.Occasion.INCIDENT)
+    if known.exists() or incident.state not in OPEN_STATES:
         return False
     facts = incident_series(incident=incident)
     defaults_ensure(project=incident.project)
     rows = _decided(incident.project, incident, facts, now=now)
     Telling.objects.bulk_create(
-        (Telling(incident=incident, occasion=Notification.Occasion.INCIDENT, **columns) for columns in rows),
+        (
+            Telling(
+                incident=incident,
+                opening=incident.opening,
+                occasion=Notification.Occasion.INCIDENT,
+                **columns,
+            )
+            for columns in rows
+        ),
         ignore_conflicts=True,
     )
     return bool(rows)
@@ -153,13 +171,20 @@ def _named(who: str, incident: Incident | None, project: Project) -> str:
 
 
 def _withdraw(telling: Telling, now: datetime) -> bool:
-    """Take a message back, to whom it went and at once."""
+    """Take a message back, to whom it went, when the rule that told it lets anything be told."""
+    decision = decide_withdrawal(terms_of(telling.rule) if telling.rule else Terms(), now=now)
     _, is_new = Telling.objects.get_or_create(
         incident=telling.incident,
         channel=telling.channel,
         recipient=telling.recipient,
+        opening=telling.opening,
         occasion=Notification.Occasion.WITHDRAWAL,
-        defaults={"rule": telling.rule, "decision": "now", "why": "later data refute it", "due_at": now},
+        defaults={
+            "rule": telling.rule,
+            "decision": decision.word,
+            "why": decision.why,
+            "due_at": decision.at,
+        },
     )
     return is_new
 
@@ -169,10 +194,15 @@ def tellings_release(*, now: datetime) -> int:
     selectors.tellings_reopened(now=now).update(due_at=now)
     due = Telling.objects.filter(notification=None, due_at__lte=now)
     single = due.filter(decision__in=("now", "hold")).order_by("id").values_list("id", flat=True)
-    released = sum(_release(pk) for pk in list(single[: 4 * BATCH]))
+    released = sum(
+        guarded(partial(_release, pk), f"queueing telling {pk}") for pk in list(single[: 4 * BATCH])
+    )
     together = due.filter(decision__in=("digest", "capped")).order_by()
     groups = list(together.values_list("channel_id", "recipient", "decision").distinct())
-    return released + sum(_release_together(*group, now=now) for group in groups)
+    return released + sum(
+        guarded(partial(_release_together, *group, now=now), f"queueing what waits for channel {group[0]}")
+        for group in groups
+    )
 
 
 @transaction.atomic
@@ -207,9 +237,13 @@ def _release_together(channel_id: int, recipient: str, decision: str, *, now: da
 
 
 def _is_over(telling: Telling) -> bool:
-    """Whether its incident was closed or merged while the message waited."""
+    """Whether its incident was closed, merged or opened anew while the message waited."""
     incident = telling.incident
-    if incident is None or telling.occasion != Notification.Occasion.INCIDENT:
+    if incident is None:
+        return False
+    if telling.opening != incident.opening:
+        return True
+    if telling.occasion != Notification.Occasion.INCIDENT:
         return False
     return incident.merged_into_id is not None or incident.state not in OPEN_STATES
 

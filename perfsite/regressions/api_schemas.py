@@ -188,8 +188,9 @@ class VerdictOut(Schema):
 class StandingOut(Schema):
     """How a build stands.
 
-    `verdict` is empty until it `is_settled`, then `regressed`, `improved`, `same`, `unknown`, `unjudged`
-    (nothing to be judged against yet) or `skipped`; `counts` are series by verdict.
+    `verdict` is empty until it `is_settled`, then `regressed` (also by a breach of a service level alone),
+    `improved`, `same`, `unknown`, `unjudged` (nothing to be judged against yet) or `skipped`; `counts` are
+    series by verdict, and under `breached` those that breach a service level.
     """
 
     build_id: int

@@ -11,7 +11,13 @@ from typing import Any
 from django.db import transaction
 
 from perfsite.regressions.answers import answers_judge
-from perfsite.regressions.events import event_append, fact_note, incident_locked, incident_set
+from perfsite.regressions.events import (
+    event_append,
+    fact_note,
+    incident_again,
+    incident_locked,
+    incident_set,
+)
 from perfsite.regressions.gathering import incident_gather
 from perfsite.regressions.models import Incident, Regression, SeriesState, Verdict
 from perfsite.regressions.signals import incident_changed
@@ -91,12 +97,13 @@ def regression_open(*, verdict: Verdict, base: Build) -> Incident:
 
 def incident_join(*, incident: Incident, verdict: Verdict) -> None:
     """Put a series that got worse into an incident; once for a series and a build."""
-    _, is_new = Regression.objects.get_or_create(
+    row, is_new = Regression.objects.get_or_create(
         series_id=verdict.series_id,
         build_id=verdict.build_id,
         defaults={"incident": incident, "verdict": verdict},
     )
     if not is_new:
+        _verdict_renew(row, verdict)
         return
     if incident.told_at is not None:  # nobody is told twice; the page says what came later
         event_append(
@@ -121,5 +128,20 @@ def _accuse(incident: Incident, verdict: Verdict) -> None:
 def _reopen(incident: Incident, verdict: Verdict) -> None:
     """A withdrawn incident whose build made something else worse: it stands again."""
     row = incident_locked(incident_id=incident.pk)
-    incident_set(incident=row, withdrawn_at=None, withdrawn_reason="")
-    event_append(incident=incident, code="reopened", sentence=f"Stands again: {verdict.sentence}")
+    if row.withdrawn_at is None:  # somebody was first
+        return
+    sentence = f"Stands again: {verdict.sentence}"
+    incident_again(incident=row, sentence=sentence, withdrawn_at=None, withdrawn_reason="")
+    event_append(incident=row, code="reopened", sentence=sentence)
+
+
+def _verdict_renew(regression: Regression, verdict: Verdict) -> None:
+    """Of a regression that was refuted since, the verdict that found it again is the one that is told."""
+    since = Verdict.objects.filter(
+        series_id=verdict.series_id,
+        build_id=verdict.build_id,
+        id__gt=regression.verdict_id,
+        id__lt=verdict.pk,
+    )
+    if since.filter(kind=Verdict.Kind.SAME).exists():
+        Regression.objects.filter(pk=regression.pk).update(verdict=verdict)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
 
 from perfsite.regressions.incident_states import state_of
 from perfsite.regressions.models import Incident, IncidentEvent
+from perfsite.regressions.signals import incident_changed
 
 
 def event_append(*, incident: Incident, code: str, sentence: str, actor: str = "") -> IncidentEvent:
@@ -44,3 +49,13 @@ def incident_set(*, incident: Incident, **fields: Any) -> None:
         is_fixed=incident.fixed_at is not None,
     )
     incident.save(update_fields=[*fields, "state"])
+
+
+def incident_again(*, incident: Incident, sentence: str, **fields: Any) -> None:
+    """Let an incident that was taken back stand again, with `fields` beside: another opening, told anew.
+
+    `sentence` says why it stands again.  Call it on a locked row; the event is the caller's.
+    """
+    fact_note(incident=incident, topic="again", fact=sentence)
+    incident_set(incident=incident, opening=incident.opening + 1, reopened_at=timezone.now(), **fields)
+    transaction.on_commit(partial(incident_changed.send_robust, sender=Incident, incident_id=incident.pk))

@@ -100,7 +100,7 @@ class Incident(models.Model):
     beside it, the breach of a service level, `level`: it has `standings` and no regressions, and accuses
     nobody.  `culprit` is the commit that a bisection found among those that were not measured.  An incident
     of kind `environment` accuses the machine or its toolchain, and nobody's commit.  A withdrawn one stays,
-    with the reason.
+    with the reason; when it stands again that is another `opening`, which is told anew.
 
     `state` is `override`, a person's word, or what the data say (`incident_states.py`).  `original_build`
     and `original_start` are the range it was opened with, set once it was moved.  A merged incident stays,
@@ -134,6 +134,10 @@ class Incident(models.Model):
     merged_into = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="merged")
     fixed_at = models.DateTimeField(null=True, help_text="when later builds had shown that it is mended")
     opened_at = models.DateTimeField(default=timezone.now)
+    opening = models.PositiveSmallIntegerField(
+        default=1, help_text="one more each time that it stands again after it was taken back"
+    )
+    reopened_at = models.DateTimeField(null=True, help_text="when it last stood again")
     told_at = models.DateTimeField(null=True)
     withdrawn_at = models.DateTimeField(null=True)
     withdrawn_reason = models.TextField(blank=True)

@@ -14,7 +14,13 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from perfsite.regressions.events import event_append, fact_note, incident_locked, incident_set
+from perfsite.regressions.events import (
+    event_append,
+    fact_note,
+    incident_again,
+    incident_locked,
+    incident_set,
+)
 from perfsite.regressions.level_words import breach_sentence, met_sentence
 from perfsite.regressions.models import Incident, LevelStanding
 from perfsite.regressions.signals import incident_changed
@@ -32,7 +38,7 @@ def levels_judge(*, job: Job) -> int:
     """
     levels: Sequence[Level] = job.spec.get("levels", ())
     points = list(_points(job))
-    asked = [(point, level) for point in points for level in levels if _concerns(level, point.series)]
+    asked = [(point, level) for point in points for level in levels if level_concerns(level, point.series)]
     if not asked and not _left_over(points, ()):
         return 0
     with transaction.atomic():
@@ -50,7 +56,8 @@ def _points(job: Job) -> Iterable[Measurement]:
     return Measurement.objects.filter(job=job).select_related("series", "build").order_by("series_id")
 
 
-def _concerns(level: Level, series: Series) -> bool:
+def level_concerns(level: Level, series: Series) -> bool:
+    """Whether a level is about this series: whatever it does not name may be anything."""
     places = {"device": series.device_class, "metric": series.metric}
     for name in ("metric", "model", "runner", "precision", "shape", "suite", "device"):
         wanted = level.get(name)
@@ -59,10 +66,15 @@ def _concerns(level: Level, series: Series) -> bool:
     return True
 
 
+def level_is_met(level: Level, value: float) -> bool:
+    """Whether a value, in the metric's unit, keeps the bound; the bound itself does."""
+    is_kept: bool = value <= level["bound"] if level["direction"] == "at_most" else value >= level["bound"]
+    return is_kept
+
+
 def _judge(point: Measurement, level: Level) -> int | None:
     """Bring one standing up to date; the incident that is concerned, if any."""
-    at_most = level["direction"] == "at_most"
-    is_met = point.value <= level["bound"] if at_most else point.value >= level["bound"]
+    is_met = level_is_met(level, point.value)
     told = {
         "direction": level["direction"],
         "bound": level["bound"],
@@ -92,7 +104,7 @@ def _incident_of(row: LevelStanding) -> Incident:
     breaches = Incident.objects.filter(
         project_id=build.project_id, kind=Incident.Kind.SERVICE, level=row.level, build__branch=build.branch
     )
-    found = breaches.filter(fixed_at=None).first() or breaches.filter(build=build).first()
+    found = breaches.filter(fixed_at=None).order_by("id").first() or breaches.filter(build=build).first()
     sentence = breach_sentence(row.series, value=row.value, bound=row.bound, direction=row.direction)
     if found is None:
         found = Incident.objects.create(
@@ -104,12 +116,23 @@ def _incident_of(row: LevelStanding) -> Incident:
             facts={"headline": sentence},
         )
         event_append(incident=found, code="opened", sentence=f"{sentence} Seen at {build.short}.")
-    else:
-        if found.fixed_at is not None:
-            incident_set(incident=incident_locked(incident_id=found.pk), fixed_at=None)
+    elif not _breach_again(found, sentence):
         event_append(incident=found, code="joined", sentence=f"{sentence} Seen at {build.short}.")
     transaction.on_commit(partial(incident_changed.send_robust, sender=Incident, incident_id=found.pk))
     return found
+
+
+def _breach_again(incident: Incident, sentence: str) -> bool:
+    """Whether the breach was over: the very build that it began with breaches the level again."""
+    row = incident_locked(incident_id=incident.pk)
+    if row.fixed_at is None:
+        return False
+    # that it was fixed is refuted; any other word of a person stands
+    override = "" if row.override == "fixed" else row.override
+    told = f"Breached again: {sentence}"
+    incident_again(incident=row, sentence=told, fixed_at=None, override=override)
+    event_append(incident=row, code="reopened", sentence=told)
+    return True
 
 
 def _met_before(row: LevelStanding) -> Build | None:
@@ -147,6 +170,7 @@ def _settle(incident_id: int, build: Build) -> None:
     rows = list(incident.standings.select_related("series").order_by("id"))
     breached = [row for row in rows if not row.is_met]
     if breached:
+        _claim_refute(incident, breached, build)
         worst = max(breached, key=lambda row: _excess(row))
         more = f" ({len(breached) - 1} more series breach it.)" if len(breached) > 1 else ""
         sentence = breach_sentence(
@@ -158,6 +182,19 @@ def _settle(incident_id: int, build: Build) -> None:
         _met_note(incident, rows, build)
     incident_set(incident=incident, fixed_at=timezone.now())
     LevelStanding.objects.filter(incident=incident).update(incident=None)
+
+
+def _claim_refute(incident: Incident, breached: Sequence[LevelStanding], build: Build) -> None:
+    """A person called it fixed and a later build breaches it still: the word is taken back."""
+    claim = incident.facts.get("fix_claimed")
+    if incident.override != "fixed" or not claim:
+        return
+    later = [row for row in breached if row.ordinal > claim["through"].get(str(row.series_id), 0)]
+    if later:
+        incident_set(incident=incident, override="confirmed")
+        fact_note(incident=incident, topic="fix_claimed", fact=None)
+        sentence = f"Not fixed: {later[0].series.label} breaches the level at {build.short}; confirmed again."
+        event_append(incident=incident, code="not_fixed", sentence=sentence)
 
 
 def _met_note(incident: Incident, rows: Sequence[LevelStanding], build: Build) -> None:

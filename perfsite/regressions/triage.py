@@ -8,7 +8,13 @@ from django.db import transaction
 from django.db.models import Max
 
 from perfsite.core.errors import PerfsiteError
-from perfsite.regressions.events import event_append, fact_note, incident_locked, incident_set
+from perfsite.regressions.events import (
+    event_append,
+    fact_note,
+    incident_again,
+    incident_locked,
+    incident_set,
+)
 from perfsite.regressions.incident_states import PERSON_STATES
 from perfsite.regressions.levels import level_rebase, level_starts
 from perfsite.regressions.models import Incident, Regression, SeriesState, Verdict
@@ -38,7 +44,11 @@ def incident_triage(
     if state != before:
         # what the data said once is over when a person opens the case again
         cleared = {"fixed_at": None} if state != "fixed" else {}
-        incident_set(incident=row, override=override, withdrawn_at=None, withdrawn_reason="", **cleared)
+        fields = {"override": override, "withdrawn_at": None, "withdrawn_reason": "", **cleared}
+        if before == "withdrawn":
+            incident_again(incident=row, sentence=f"{actor or 'A person'} opened it again.", **fields)
+        else:
+            incident_set(incident=row, **fields)
         _state_follow(row, before=before, state=state, actor=actor, reason=reason)
     if note is not None and note != known:
         incident_set(incident=row, note=note)
@@ -46,11 +56,13 @@ def incident_triage(
     incident.refresh_from_db()
 
 
+@transaction.atomic
 def incidents_triage(
     *, incidents: Iterable[Incident], state: str, actor: str = "", reason: str = ""
 ) -> list[Incident]:
-    """One word about many incidents; each is a step of its own, and those already there stay untouched."""
-    moved = [incident for incident in incidents if incident.state != state]
+    """One word about many incidents, all of them or none; those already there stay untouched."""
+    # in the order of their numbers: of two at once neither waits for the other for ever
+    moved = sorted((one for one in incidents if one.state != state), key=lambda one: one.pk)
     for incident in moved:
         incident_triage(incident=incident, state=state, actor=actor, reason=reason)
     return moved
@@ -75,8 +87,9 @@ def _state_follow(row: Incident, *, before: str, state: str, actor: str, reason:
 
 def newest_ordinals(*, incident: Incident) -> dict[str, int]:
     """The newest measured place of each series of an incident, by the series' number as text."""
-    series = incident.regressions.values_list("series_id", flat=True)
-    rows = Measurement.objects.filter(series_id__in=list(series)).values_list("series_id")
+    series = set(incident.regressions.values_list("series_id", flat=True))
+    series |= set(incident.standings.values_list("series_id", flat=True))
+    rows = Measurement.objects.filter(series_id__in=sorted(series)).values_list("series_id")
     return {str(key): place for key, place in rows.annotate(Max("ordinal")).order_by()}
 
 

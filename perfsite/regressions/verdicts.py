@@ -8,21 +8,25 @@ from dataclasses import dataclass, field
 
 from django.db.models import Count, Max, QuerySet, Sum
 
+from perfsite.regressions.level_breaches import Breach, breaches_of_build
 from perfsite.regressions.models import Incident, Suspicion, Verdict
 from perfsite.regressions.selectors import build_is_judged
 from perfsite.results.models import Report
 from perfsite.runs.models import Build, Job
 from perfsite.runs.states import JOB_ENDED
 
+MOST_TOLD = 20
+
 
 @dataclass(frozen=True)
 class Standing:
     """What is known about a build as a whole.
 
-    `verdict` is `regressed` when any series is, else `unknown` when something failed or stayed
-    undecided, else `improved`, `same`, `unjudged` (measured, with nothing to be judged against yet) or
-    `skipped` (nothing to measure); empty while it is not settled.  `reasons` are sentences: what is
-    waited for, or why it is no better known.  `counts` are series by verdict.
+    `verdict` is `regressed` when any series is or a service level is breached, else `unknown` when
+    something failed or stayed undecided, else `improved`, `same`, `unjudged` (measured, with nothing to be
+    judged against yet) or `skipped` (nothing to measure); empty while it is not settled.  `reasons` are sentences: what is
+    waited for, which levels are breached, or why it is no better known.  `counts` are series by verdict,
+    and under `breached` those over or under a service level.
     """
 
     is_settled: bool
@@ -39,17 +43,28 @@ def build_standing(*, build: Build) -> Standing:
     if build.state == "failed":
         return Standing(True, Verdict.Kind.UNKNOWN, [build.reason])
     counts = verdict_counts(build_ids=[build.pk]).get(build.pk, {})
-    incident = Incident.objects.filter(build=build, withdrawn_at=None).values_list("pk", flat=True).first()
+    breaches = breaches_of_build(build=build)
+    if breaches:
+        counts = {**counts, "breached": len(breaches)}
+    incident = _incident_of(build, breaches)
     if not build_is_judged(build=build):
         return Standing(False, "", _waits(build), counts, incident)
     failed = _failed(build)
     if build.state == "skipped" and not counts and not failed:
         return Standing(True, "skipped", [build.reason], counts, incident)
-    return Standing(True, _verdict(counts, failed), failed + _undecided(build), counts, incident)
+    told = [breach.sentence for breach in breaches[:MOST_TOLD]]
+    return Standing(True, _verdict(counts, failed), told + failed + _undecided(build), counts, incident)
+
+
+def _incident_of(build: Build, breaches: Sequence[Breach]) -> int | None:
+    """The incident that accuses the build, else the breach of a service level that holds at it."""
+    rows = Incident.objects.filter(build=build, withdrawn_at=None).exclude(kind=Incident.Kind.SERVICE)
+    accusing = rows.values_list("pk", flat=True).first()
+    return accusing or next((breach.incident_id for breach in breaches if breach.incident_id), None)
 
 
 def _verdict(counts: dict[str, int], failed: list[str]) -> str:
-    if counts.get(Verdict.Kind.REGRESSED):
+    if counts.get(Verdict.Kind.REGRESSED) or counts.get("breached"):
         return Verdict.Kind.REGRESSED
     if failed or counts.get(Verdict.Kind.UNKNOWN):
         return Verdict.Kind.UNKNOWN
@@ -71,12 +86,14 @@ def _waits(build: Build) -> list[str]:
 
 def _failed(build: Build) -> list[str]:
     jobs = Job.objects.filter(run__build=build, kind=Job.Kind.MEASURE, state__in=("failed", "cancelled"))
-    return [f"{job}: {job.state}, {job.failure or 'without a reason'}" for job in jobs.order_by("id")[:20]]
+    return [
+        f"{job}: {job.state}, {job.failure or 'without a reason'}" for job in jobs.order_by("id")[:MOST_TOLD]
+    ]
 
 
 def _undecided(build: Build) -> list[str]:
     rows = verdicts_newest(build=build).filter(kind=Verdict.Kind.UNKNOWN).exclude(stage="screen")
-    return list(rows.order_by("id").values_list("sentence", flat=True)[:20])
+    return list(rows.order_by("id").values_list("sentence", flat=True)[:MOST_TOLD])
 
 
 def verdicts_newest(**where: object) -> QuerySet[Verdict]:

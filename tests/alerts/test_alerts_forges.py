@@ -2,16 +2,20 @@
 
 import ipaddress
 import json
+from datetime import time, timedelta
 from urllib.parse import urlsplit
 
 import pytest
+from django.utils import timezone
 
 from perfsite.alerts.channels import DeliveryError, github, gitlab
 from perfsite.alerts.configuring import channel_save
-from perfsite.alerts.models import Channel
+from perfsite.alerts.models import Channel, Notification, OutboxMail, Rule, Telling
+from perfsite.alerts.services import incidents_tell
 from perfsite.core.errors import PerfsiteError
 from tests.alerts.http_sink import Answer, Call, HttpSink, http_sink
-from tests.factories import project_make
+from tests.alerts.worlds import incident_make
+from tests.factories import build_make, project_make
 
 pytestmark = pytest.mark.django_db
 
@@ -145,3 +149,85 @@ def test_without_a_channel_the_error_says_where_to_add_one(forge: tuple[object, 
     Channel.objects.all().delete()
     with pytest.raises(DeliveryError, match="add its token on the alerts page"):
         module.comment_put(project=project, pull_request=1, body="x", marker="pull")  # type: ignore[attr-defined]
+
+
+def gone(sink: HttpSink, kept: Kept, *, status: int, but: int = 200) -> None:
+    """Commits that begin with f are gone; the repository answers `but`."""
+
+    def answer(call: Call) -> Answer:
+        if "f" * 40 in call.path:
+            return status, {"Content-Type": "application/json"}, b'{"message": "No commit found"}'
+        if "/commits/" not in call.path and "/statuses/" not in call.path:
+            return but, {"Content-Type": "application/json"}, b'{"id": 1}'
+        return kept.answer(call)
+
+    sink.answer = answer
+
+
+@pytest.mark.parametrize(
+    ("status", "repository", "is_channels"), [(404, 200, False), (422, 200, False), (404, 404, True)]
+)
+def test_a_commit_that_is_gone_is_not_the_channels_fault(forge, status, repository, is_channels):
+    module, project, sink, kept = forge
+    gone(sink, kept, status=status, but=repository)
+    with pytest.raises(DeliveryError) as caught:
+        module.status_set(
+            project=project, sha="f" * 40, state="failure", description="x", url="https://p.example/"
+        )
+    assert (caught.value.permanent, caught.value.is_message_only) == (True, not is_channels)
+
+
+def test_one_gone_commit_leaves_the_channel_and_the_others_of_a_digest_alone(forge):
+    """Through the sender: the notification fails for good, the next one goes out."""
+    _, project, sink, kept = forge
+    gone(sink, kept, status=404)
+    channel = Channel.objects.get()
+    Rule.objects.create(project=project, name="all", digest_at=time(0, 0)).channels.add(channel)
+    bases = [build_make(project, ordinal, sha=sha * 40) for ordinal, sha in ((1, "a"), (2, "f"), (3, "b"))]
+    incident_make(bases[1], bases[0])
+    incident_make(bases[2], bases[1])
+    assert incidents_tell() == 0
+    Telling.objects.update(due_at=timezone.now())
+    assert incidents_tell() == 0
+    row = Notification.objects.get()
+    assert (row.state, "may be gone" in row.error) == ("failed", True)
+    channel.refresh_from_db()
+    assert channel.is_usable
+    assert [path.rsplit("/")[-1] for path in kept.rows] == ["b" * 40]
+    assert not OutboxMail.objects.exists()  # nothing that the owner could mend
+
+
+def test_a_token_that_may_not_is_the_channels_fault_and_a_rate_limit_is_nobodys(forge):
+    module, project, sink, _ = forge
+    put = {
+        "project": project,
+        "sha": SHA,
+        "state": "failure",
+        "description": "x",
+        "url": "https://p.example/",
+    }
+    sink.say(403, b'{"message": "Resource not accessible"}', Content_Type="application/json")
+    with pytest.raises(DeliveryError) as caught:
+        module.status_set(**put)
+    assert (caught.value.permanent, caught.value.is_message_only) == (True, False)
+    sink.say(429, b'{"message": "secondary rate limit"}', Content_Type="application/json")
+    with pytest.raises(DeliveryError) as caught:
+        module.status_set(**put)
+    assert not caught.value.permanent
+    if module is github:
+        sink.say(
+            403, b'{"message": "You have exceeded a secondary rate limit"}', Content_Type="application/json"
+        )
+        with pytest.raises(DeliveryError, match="limits the rate") as caught:
+            module.status_set(**put)
+        assert (caught.value.permanent, caught.value.retry_after) == (False, timedelta(minutes=1))
+
+
+def test_a_cancelled_check_has_the_forges_word(forge):
+    module, project, _, kept = forge
+    said = {"project": project, "sha": SHA, "description": "x", "url": "https://p.example/1/"}
+    module.status_set(state="pending", **said)
+    module.status_set(state="cancelled", **said)
+    module.status_set(state="cancelled", **said)
+    (rows,) = kept.rows.values()
+    assert [row["status"] for row in rows] == ["error" if module is github else "canceled", "pending"]

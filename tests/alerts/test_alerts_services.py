@@ -8,7 +8,7 @@ from django.utils import timezone
 from perfsite.alerts import channels, selectors, services
 from perfsite.alerts.channels import ChannelKind, DeliveryError
 from perfsite.alerts.configuring import incident_mute
-from perfsite.alerts.models import Notification, OutboxMail, Sending, Telling
+from perfsite.alerts.models import Channel, Notification, OutboxMail, Sending, Telling
 from perfsite.alerts.services import (
     incidents_tell,
     notification_again,
@@ -205,6 +205,7 @@ def test_tries_end(incident, settings):
     for _ in range(services.MAX_TRIES):
         incidents_tell()
         Notification.objects.filter(state="queued").update(due_at=timezone.now())
+        Channel.objects.update(rests_until=None)
     row = Notification.objects.get(recipient="ada@example.org")
     assert (row.state, row.tries) == ("failed", services.MAX_TRIES)
     assert "check EMAIL_HOST, EMAIL_PORT and the login" in row.error

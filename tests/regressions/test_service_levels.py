@@ -7,6 +7,8 @@ from perfsite.regressions.models import Incident, LevelStanding
 from perfsite.regressions.regrouping import incident_merge
 from perfsite.regressions.service_levels import levels_judge
 from perfsite.regressions.services import reports_screen
+from perfsite.regressions.triage import incident_triage
+from perfsite.regressions.verdicts import build_standing
 from perfsite.results.services import report_store
 from tests.factories import build_make, case_make, claim, job_make, project_make, worker_make
 from tests.reports import report_make
@@ -120,3 +122,25 @@ def test_breach_stands_beside_the_incident_of_the_same_build(lab):
     code = Incident.objects.create(project=build.project, build=build, range_start=build)
     assert set(build.incidents.values_list("kind", flat=True)) == {"code", "service"}
     assert Incident.objects.exclude(kind="service").get() == code
+
+
+def test_breach_alone_makes_the_builds_verdict(lab):
+    lab(1, 0.070)
+    job = lab(2, 0.0912)
+    standing = build_standing(build=job.run.build)
+    assert (standing.is_settled, standing.verdict, standing.counts["breached"]) == (True, "regressed", 1)
+    assert standing.reasons[0].endswith("is 91.2 ms, over its service level of at most 80.0 ms.")
+    assert standing.incident_id == Incident.objects.get().pk
+    still = lab(3, 0.092).run.build  # the same breach lasts: this build does not keep the level either
+    assert build_standing(build=still).incident_id == standing.incident_id
+    met = lab(4, 0.07).run.build
+    assert (build_standing(build=met).verdict, build_standing(build=met).incident_id) == ("unjudged", None)
+    # what a later build measured changes nothing about the earlier ones
+    assert build_standing(build=still).verdict == "regressed"
+
+
+def test_breach_that_a_person_accepted_stops_nobody(lab):
+    build = lab(1, 0.0912).run.build
+    assert build_standing(build=build).verdict == "regressed"
+    incident_triage(incident=Incident.objects.get(), state="accepted", actor="ada")
+    assert build_standing(build=build).verdict == "unjudged"

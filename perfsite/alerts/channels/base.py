@@ -12,8 +12,10 @@ from perfsite.alerts.message import Message
 class DeliveryError(Exception):
     """A message did not go out.
 
-    `permanent` is true when another try cannot end otherwise; `is_unknown` when it may have gone out all
-    the same (the answer was lost); `retry_after` is how long the other side asked us to wait.
+    `permanent` is true when another try cannot end otherwise: the channel is of no use until somebody mends
+    it, unless `is_message_only`, when the other side has nothing against any other message.  `is_unknown`
+    when it may have gone out all the same (the answer was lost); `is_silent` when no answer came at all;
+    `retry_after` is how long the other side asked us to wait.
     """
 
     def __init__(
@@ -21,12 +23,16 @@ class DeliveryError(Exception):
         sentence: str,
         *,
         permanent: bool = False,
+        is_message_only: bool = False,
         is_unknown: bool = False,
+        is_silent: bool = False,
         retry_after: timedelta | None = None,
     ) -> None:
         super().__init__(sentence)
         self.permanent = permanent
+        self.is_message_only = is_message_only
         self.is_unknown = is_unknown
+        self.is_silent = is_silent or is_unknown
         self.retry_after = retry_after
 
 

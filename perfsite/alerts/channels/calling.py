@@ -14,6 +14,7 @@ from perfsite.core.outbound import OutboundRefusedError, outbound_client, url_ch
 
 # RFC 9110: these ask for another try; every other 4xx says that the request itself is wrong
 _AGAIN = frozenset({408, 425, 429})
+_TOO_LARGE = 413  # says nothing of a shorter message
 _SHOWN = 200
 
 
@@ -40,7 +41,7 @@ def post(url: str, *, body: bytes, headers: Mapping[str, str] | None = None) -> 
     except OutboundRefusedError as error:
         raise DeliveryError(str(error)) from error
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-        raise DeliveryError(f"{host} cannot be reached: {error}") from error
+        raise DeliveryError(f"{host} cannot be reached: {error}", is_silent=True) from error
     except httpx.HTTPError as error:
         raise DeliveryError(
             f"{host} gave no answer ({type(error).__name__}); it may have taken the message", is_unknown=True
@@ -83,5 +84,6 @@ def status_judge(host: str, status: int, text: str, asked: str | None = None) ->
     raise DeliveryError(
         f"{host} answered HTTP {status}: {' '.join(text.split()) or 'nothing'}",
         permanent=status < 500 and status not in _AGAIN,
+        is_message_only=status == _TOO_LARGE,
         retry_after=retry_after(asked, now=datetime.now(UTC)),
     )

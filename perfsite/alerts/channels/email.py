@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from email.mime.image import MIMEImage
-from smtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused
+from smtplib import (
+    SMTPDataError,
+    SMTPException,
+    SMTPRecipientsRefused,
+    SMTPServerDisconnected,
+)
 
 from django.core.mail import EmailMultiAlternatives
 
@@ -44,9 +49,12 @@ def notify(outgoing: Outgoing) -> None:
     except SMTPDataError as error:
         raise _refused(recipient, error, error.smtp_code) from error
     except (SMTPException, OSError) as error:
+        # of smtplib's own errors the others are answers
+        is_silent = isinstance(error, SMTPServerDisconnected) or not isinstance(error, SMTPException)
         raise DeliveryError(
             f"the mail server did not take the mail to {recipient} ({error}); check EMAIL_HOST, EMAIL_PORT "
-            "and the login"
+            "and the login",
+            is_silent=is_silent,
         ) from error
 
 

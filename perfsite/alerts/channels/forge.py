@@ -10,6 +10,8 @@ from perfsite.runs.models import Project
 
 CONTEXT = "perfsite"
 LONGEST_DESCRIPTION = 140  # GitHub's limit, the smaller one
+# answers about the one commit or request, and not about the token or the repository
+ABOUT_ONE = frozenset({400, 409, 413, 422})
 
 
 def credentials_of(*, project: Project, kind: str) -> Channel:
@@ -32,12 +34,24 @@ def marker_line(marker: str) -> str:
 
 
 def statuses_tell(outgoing: Outgoing, put: Callable[..., None]) -> None:
-    """Set the status of each accused commit; a commit whose code is innocent gets none."""
+    """Set the status of each accused commit; a commit whose code is innocent gets none.
+
+    Raises:
+        DeliveryError: one was not taken; where it is about that commit alone the others have theirs.
+    """
     project = Project.objects.get(pk=outgoing.project_id)
     payload = outgoing.message.payload
+    refused: DeliveryError | None = None
     for one in payload.get("incidents", [payload]):
         accused = one.get("accused")
         if accused is None or accused["is_innocent"]:
             continue
         state = "failure" if one["state"] == "regressed" else "success"
-        put(project=project, sha=accused["sha"], state=state, description=one["headline"], url=one["url"])
+        try:
+            put(project=project, sha=accused["sha"], state=state, description=one["headline"], url=one["url"])
+        except DeliveryError as error:
+            if not error.is_message_only:
+                raise
+            refused = error
+    if refused is not None:
+        raise refused

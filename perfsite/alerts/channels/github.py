@@ -5,6 +5,7 @@ Before it writes it looks: what stands there already is not written again.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -14,6 +15,7 @@ from githubkit.exception import RateLimitExceeded, RequestError, RequestFailed, 
 from perfsite.alerts.channels.base import ChannelKind, DeliveryError, Field, Outgoing
 from perfsite.alerts.channels.calling import address_judged, schemes_allowed, status_judge
 from perfsite.alerts.channels.forge import (
+    ABOUT_ONE,
     CONTEXT,
     LONGEST_DESCRIPTION,
     credentials_of,
@@ -24,9 +26,11 @@ from perfsite.core.outbound import OutboundTransport
 from perfsite.runs.models import Project
 
 API_URL = "https://api.github.com"
-STATES = frozenset({"pending", "success", "failure", "error"})
+# GitHub knows no cancelled status, and silence is no success
+STATES = {name: name for name in ("pending", "success", "failure", "error")} | {"cancelled": "error"}
 _PAGE = 100
 _MOST_PAGES = 30
+_SECONDARY_WAIT = timedelta(minutes=1)  # what GitHub asks for where it names no time
 
 
 def notify(outgoing: Outgoing) -> None:
@@ -44,7 +48,7 @@ def status_set(*, project: Project, sha: str, state: str, description: str, url:
     if state not in STATES:
         raise ValueError(f"unknown status {state!r}; known: {', '.join(sorted(STATES))}")
     forge = _Forge(project)
-    wanted = {"state": state, "description": description[:LONGEST_DESCRIPTION], "target_url": url}
+    wanted = {"state": STATES[state], "description": description[:LONGEST_DESCRIPTION], "target_url": url}
     known = forge.ask("GET", f"commits/{sha}/statuses", params={"per_page": _PAGE})
     newest: dict[str, Any] = next((row for row in known if row["context"] == CONTEXT), {})
     if any(newest.get(name) != value for name, value in wanted.items()):
@@ -115,12 +119,37 @@ class _Forge:
             raise DeliveryError(f"{self._host} limits the rate", retry_after=error.retry_after) from error
         except RequestFailed as error:
             answer = error.response
+            self._refused(method, answer.status_code, answer.text[:200])
             status_judge(self._host, answer.status_code, answer.text[:200], answer.headers.get("Retry-After"))
             raise DeliveryError(f"{self._host}: {error}") from error
         except (RequestTimeout, RequestError) as error:
             raise DeliveryError(f"{self._host} gave no answer: {error}", is_unknown=True) from error
         status_judge(self._host, response.status_code, "")  # githubkit passes redirects on
         return response.json() if response.content else None
+
+    def _refused(self, method: str, status: int, text: str) -> None:
+        """Nothing where the answer is about the channel: its token, its repository, the forge itself.
+
+        Raises:
+            DeliveryError: it is about this commit or pull request alone, or it limits the rate without
+                saying so in a header.
+        """
+        said = " ".join(text.split()) or "nothing"
+        if status == 403 and "rate limit" in text:
+            raise DeliveryError(f"{self._host} limits the rate: {said}", retry_after=_SECONDARY_WAIT)
+        # a token that may not write hears 404 to what it could read before
+        is_gone = status == 404 and method != "POST" and self._is_there()
+        if is_gone or status in ABOUT_ONE:
+            sentence = f"{self._host} answered HTTP {status}: {said}; the commit or pull request may be gone"
+            raise DeliveryError(sentence, permanent=True, is_message_only=True)
+
+    def _is_there(self) -> bool:
+        """Whether the token can read the repository."""
+        try:
+            answer: Response[Any] = self._github.request("GET", f"/repos/{self._repository}")
+        except (RequestFailed, RequestTimeout, RequestError):
+            return False
+        return answer.status_code == 200
 
 
 KIND = ChannelKind(

@@ -17,6 +17,7 @@ from gitlab.exceptions import GitlabError
 from perfsite.alerts.channels.base import ChannelKind, DeliveryError, Field, Outgoing
 from perfsite.alerts.channels.calling import address_judged, status_judge
 from perfsite.alerts.channels.forge import (
+    ABOUT_ONE,
     CONTEXT,
     LONGEST_DESCRIPTION,
     credentials_of,
@@ -28,7 +29,13 @@ from perfsite.runs.models import Project
 
 API_URL = "https://gitlab.com"
 # one word per state in both forges: GitHub's
-STATES = {"pending": "pending", "success": "success", "failure": "failed", "error": "failed"}
+STATES = {
+    "pending": "pending",
+    "success": "success",
+    "failure": "failed",
+    "error": "failed",
+    "cancelled": "canceled",
+}
 
 
 def notify(outgoing: Outgoing) -> None:
@@ -101,6 +108,7 @@ def _forge(project: Project) -> Iterator[Any]:
     row = credentials_of(project=project, kind=KIND.name)
     base = row.settings.get("api_url") or API_URL
     host = address_judged(base)
+    name = row.settings.get("repository") or project.forge_name
     try:
         host_addresses(host, 443)
         session = requests.Session()
@@ -113,12 +121,16 @@ def _forge(project: Project) -> Iterator[Any]:
             session=session,
             keep_base_url=True,
         )
-        name = row.settings.get("repository") or project.forge_name
         yield client.projects.get(name, lazy=True)
     except OutboundRefusedError as error:
         raise DeliveryError(str(error)) from error
     except GitlabError as error:
         status = error.response_code or 500
+        if status in ABOUT_ONE or (status == 404 and _is_there(client, name)):
+            said = f"{host} answered HTTP {status}: {str(error.error_message)[:200]}"
+            raise DeliveryError(
+                f"{said}; the commit or merge request may be gone", permanent=True, is_message_only=True
+            ) from error
         status_judge(host, status, str(error.error_message)[:200])
         raise DeliveryError(f"{host}: {error}") from error
     except requests.TooManyRedirects as error:
@@ -126,6 +138,15 @@ def _forge(project: Project) -> Iterator[Any]:
         raise DeliveryError(sentence, permanent=True) from error
     except requests.RequestException as error:
         raise DeliveryError(f"{host} gave no answer: {error}", is_unknown=True) from error
+
+
+def _is_there(client: Gitlab, name: str) -> bool:
+    """Whether the token can read the project."""
+    try:
+        client.projects.get(name)
+    except (GitlabError, requests.RequestException):
+        return False
+    return True
 
 
 KIND = ChannelKind(

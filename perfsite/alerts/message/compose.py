@@ -54,18 +54,26 @@ def headline_of(facts: IncidentFacts) -> str:
     if not told:
         worst = facts.regressions[0]
         told = change_sentence(worst.subject, worst.change)
-    return f"Withdrawn: {told}" if facts.withdrawn else told
+    if facts.withdrawn:
+        return f"Withdrawn: {told}"
+    return f"Stands again: {told}" if facts.again else told
 
 
 def _sections(facts: IncidentFacts) -> list[tuple[str, tuple[str, ...]]]:
     withdrawn = (f"Later data refute it: {facts.withdrawn}",) if facts.withdrawn else ()
     left = len(facts.regressions) - MOST_ROWS
-    found = [("", withdrawn), ("", _since(facts))]
+    found = [("", withdrawn or _again(facts)), ("", _since(facts))]
     found += [_row_section(row) for row in facts.regressions[:MOST_ROWS]]
     found += facts.breaches[:MOST_ROWS]
     found.append(("", (f"and {left} more on the page",) if left > 0 else ()))
     found.append(("What changed inside", facts.inside))
     return [(heading, lines) for heading, lines in found if lines]
+
+
+def _again(facts: IncidentFacts) -> tuple[str, ...]:
+    if not facts.again:
+        return ()
+    return ("The level had been met again." if facts.breaches else "It had been withdrawn.", facts.again)
 
 
 def command_of(facts: IncidentFacts) -> str:
@@ -112,6 +120,7 @@ def payload_of(facts: IncidentFacts) -> dict[str, Any]:
     return {
         "project": facts.project,
         "incident": facts.incident,
+        "opening": facts.opening,
         "headline": f"{headline_of(facts)}.",
         "state": "withdrawn" if facts.withdrawn else "improved" if facts.is_improvement else "regressed",
         "url": facts.url,

@@ -53,7 +53,8 @@ class IncidentFacts:
     `sha` is the accused commit, or the newest of the `suspects` that it can be; `search` is what the
     search for the guilty one said, empty where there was none.  `headline` is the first sentence where
     the worst change alone would not tell it; `is_innocent` says that the commit's code did nothing, and
-    `withdrawn` why the incident was taken back, empty while it stands.  `inside` tells what changed within
+    `withdrawn` why the incident was taken back, empty while it stands; `again` why it stands again, for
+    readers who heard of it before, and `opening` how often it stood.  `inside` tells what changed within
     (causes, layers), as far as it is known; `breaches` are service levels that are not kept, each with its
     sentences; `mute_url` opens a page that asks before it mutes.
     """
@@ -74,4 +75,6 @@ class IncidentFacts:
     inside: tuple[str, ...] = ()
     mute_url: str = ""
     incident: int | None = None
+    opening: int = 1
+    again: str = ""
     breaches: tuple[tuple[str, tuple[str, ...]], ...] = ()

@@ -23,6 +23,7 @@ from perfsite.regressions.guard import guarded
 from perfsite.regressions.incident_states import OPEN_STATES
 from perfsite.regressions.levels import CHANGES
 from perfsite.regressions.models import Incident, Regression, Verdict
+from perfsite.regressions.selectors import regressions_ranked
 from perfsite.regressions.signals import incident_changed
 from perfsite.runs.models import Build
 
@@ -88,6 +89,26 @@ def _refuting(regression: Regression) -> Verdict | None:
         .first()
     )
     return newest if newest is not None and newest.kind == Verdict.Kind.SAME else None
+
+
+def regressions_standing(*, incident: Incident) -> list[Regression]:
+    """The regressions that nothing refutes, the worst first; all of them where each one is refuted."""
+    rows = regressions_ranked(incident=incident)
+    about = Verdict.objects.filter(
+        series__in={row.series_id for row in rows}, build__in={row.build_id for row in rows}
+    ).exclude(kind=Verdict.Kind.UNKNOWN)
+    newest = {
+        (series_id, build_id): (pk, kind)
+        for series_id, build_id, pk, kind in about.order_by("id").values_list(
+            "series_id", "build_id", "id", "kind"
+        )
+    }
+    standing = []
+    for row in rows:
+        pk, kind = newest.get((row.series_id, row.build_id), (0, ""))
+        if kind != Verdict.Kind.SAME or pk < row.verdict_id:
+            standing.append(row)
+    return standing or rows
 
 
 def undone_by(*, regression: Regression, kind: str) -> Build | None:
