@@ -145,6 +145,8 @@ def rule_save(
 def incident_mute(*, incident: Incident, until: datetime, reason: str, actor: str) -> int:
     """Mute every series of an incident; returns how many.
 
+    A series has one running mute: the newest word counts, and the same word twice is one.
+
     Raises:
         PerfsiteError: there is no reason, or the end is past or too far.
     """
@@ -155,19 +157,37 @@ def incident_mute(*, incident: Incident, until: datetime, reason: str, actor: st
         raise PerfsiteError(f"a mute ends within the next {LONGEST_MUTE.days} days")
     series = set(incident.regressions.values_list("series_id", flat=True))
     series |= set(incident.standings.values_list("series_id", flat=True))
-    Mute.objects.bulk_create(
-        Mute(
+    Project.objects.select_for_update().get(
+        pk=incident.project_id
+    )  # of two at once the second finds the first's
+    changed = [key for key in sorted(series) if _series_mute(incident, key, until, reason.strip(), actor)]
+    if changed:
+        sentence = f"Its {len(series)} series are muted until {until:%Y-%m-%d}: {reason.strip()}"
+        event_append(incident=incident, code="muted", actor=actor, sentence=sentence)
+    return len(series)
+
+
+def _series_mute(incident: Incident, series_id: int, until: datetime, reason: str, actor: str) -> bool:
+    """Make or change the running mute of a series; False when it is just that already."""
+    running = Mute.objects.filter(
+        project_id=incident.project_id, series_id=series_id, until__gt=timezone.now()
+    ).order_by("id")
+    first = running.first()
+    if first is None:
+        Mute.objects.create(
             project_id=incident.project_id,
-            series_id=key,
+            series_id=series_id,
             until=until,
-            reason=reason.strip(),
+            reason=reason,
             actor=actor[:150],
         )
-        for key in sorted(series)
-    )
-    sentence = f"Its {len(series)} series are muted until {until:%Y-%m-%d}: {reason.strip()}"
-    event_append(incident=incident, code="muted", actor=actor, sentence=sentence)
-    return len(series)
+        return True
+    running.exclude(pk=first.pk).update(until=timezone.now())
+    if (first.until, first.reason) == (until, reason):
+        return False
+    first.until, first.reason, first.actor = until, reason, actor[:150]
+    first.save()
+    return True
 
 
 def mute_end(*, mute: Mute) -> None:

@@ -11,15 +11,16 @@ from benchmarks.cases import ModelSource
 from benchmarks.metrics import metric_get
 from perfsite.alerts.chart import ChartPoint, chart_png
 from perfsite.alerts.deciding import SeriesFact
+from perfsite.alerts.inside import inside_of, layers_told
 from perfsite.alerts.message import IncidentFacts, RegressionFacts
 from perfsite.alerts.mute_links import mute_url
 from perfsite.regressions.bisection.accusing import Accusation, accusation_of, regression_accuses
 from perfsite.regressions.causes.closing import regressions_standing
 from perfsite.regressions.changes import subject_of
 from perfsite.regressions.level_words import breach_sentence
-from perfsite.regressions.models import Attribution, Incident, LevelStanding, Verdict
+from perfsite.regressions.models import Incident, LevelStanding, Regression, Verdict
 from perfsite.regressions.selectors import bisections_of, case_of, change_rank
-from perfsite.regressions.wording import Change, change_words, shape_words
+from perfsite.regressions.wording import Change, shape_words
 from perfsite.results.models import Measurement, Series
 from perfsite.runs.models import Build
 from perfsite.runs.reproduce import reproduce_command
@@ -53,7 +54,7 @@ def incident_facts(*, incident: Incident, is_again: bool = False) -> IncidentFac
         headline=incident.facts.get("headline", ""),
         is_innocent=incident.kind != Incident.Kind.CODE,
         withdrawn=incident.withdrawn_reason if incident.withdrawn_at else "",
-        inside=inside_of(ranked[0].verdict) if ranked else (),
+        inside=_inside(incident, ranked),
         mute_url=mute_url(incident=incident),
         incident=incident.pk,
         opening=incident.opening,
@@ -144,17 +145,11 @@ def _breach(row: LevelStanding) -> tuple[str, tuple[str, ...]]:
     return f"{series.model}: {metric_get(series.metric).title} {where}", (sentence,)
 
 
-def inside_of(verdict: Verdict) -> tuple[str, ...]:
-    """What the change is made of, as far as it was attributed: each part with its share."""
-    key = verdict.evidence.get("refuted", verdict.pk) if verdict.stage == "environment" else verdict.pk
-    found = Attribution.objects.filter(verdict_id=key).first()
-    if found is None:
+def _inside(incident: Incident, ranked: Sequence[Regression]) -> tuple[str, ...]:
+    """Of the worst: the parts of the change, then the layers."""
+    if not ranked:
         return ()
-    return tuple(
-        f"{part['cause']}: {change_words(Change(0, 0, part['relative'], part['low'], part['high']))}"
-        for part in found.parts
-        if part["relative"] is not None
-    )
+    return inside_of(ranked[0].verdict) + layers_told(incident=incident, worst=ranked[0])
 
 
 def chart_of(verdict: Verdict, *, tone: str) -> bytes:

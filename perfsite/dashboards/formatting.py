@@ -162,8 +162,6 @@ _BADGES: dict[str, Badge] = {
     "success": Badge("no regression", "✓", "quiet"),
     "failure": Badge("regressed", "▲", "regressed"),
     "error": Badge("not compared", "✕", "failed"),
-    "worse": Badge("worse", "▲", "regressed"),
-    "better": Badge("better", "◆", "improved"),
     "open": Badge("under way", "◐", "live"),
     "ended": Badge("ended", "✓", "quiet"),
     "paused": Badge("paused", "⊘", "quiet"),

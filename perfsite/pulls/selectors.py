@@ -23,12 +23,17 @@ def pulls_list(*, project: Project) -> QuerySet[PullRequest]:
 
 
 def head_jobs(*, heads: Sequence[PullHead]) -> dict[int, list[Job]]:
-    """The comparisons of each head by its id, with their reports, in one query."""
-    by_build = {head.build_id: head.pk for head in heads if head.build_id}
+    """The comparisons of each head by its id, with their reports, in one query.
+
+    Those with the merge base that it has now: one that it had before says nothing any more.
+    """
+    by_build = {head.build_id: head for head in heads if head.build_id}
     jobs = Job.objects.filter(run__build_id__in=list(by_build), spec__purpose=PULL)
     found: dict[int, list[Job]] = {head.pk: [] for head in heads}
     for job in jobs.select_related("report", "run").order_by("id"):
-        found[by_build[job.run.build_id]].append(job)
+        head = by_build[job.run.build_id]
+        if job.spec["base"] == head.base_id:
+            found[head.pk].append(job)
     return found
 
 

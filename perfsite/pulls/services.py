@@ -49,6 +49,7 @@ def pull_close(*, project: Project, forge: str, told: PullTold) -> bool:
     pull = _pull_note(project, forge, told, is_open=False)
     if pull is not None:
         heads_supersede(pull=pull, keep=None)
+        wake_on_commit(TELL_TASK)
     return pull is not None
 
 

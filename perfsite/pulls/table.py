@@ -14,11 +14,16 @@ MARKER = "<!-- perfsite: pull request -->"
 MOST_ROWS = 40
 MOST_TEXT = 500
 
-Word = Literal["worse", "better", "same", "unknown"]
-CheckState = Literal["pending", "success", "failure", "error"]
-_WORDS: dict[str, Word] = {"regressed": "worse", "improved": "better", "same": "same", "unknown": "unknown"}
-_SIGNS: dict[Word, str] = {"worse": "▲ worse", "better": "◆ better", "same": "= same", "unknown": "? unknown"}
-_ORDER: tuple[Word, ...] = ("worse", "better", "unknown", "same")
+Word = Literal["regressed", "improved", "same", "unknown"]
+"""The words of a verdict, as everywhere: regressed is worse, improved is better."""
+CheckState = Literal["pending", "success", "failure", "error", "cancelled"]
+_SIGNS: dict[Word, str] = {
+    "regressed": "▲ regressed",
+    "improved": "◆ improved",
+    "same": "= same",
+    "unknown": "? unknown",
+}
+_ORDER: tuple[Word, ...] = ("regressed", "improved", "unknown", "same")
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Row:
 
     def fails(self, limit: float) -> bool:
         """Whether it is a confirmed regression of more than `limit`."""
-        return self.decides and self.word == "worse" and abs(self.relative) > limit
+        return self.decides and self.word == "regressed" and abs(self.relative) > limit
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,8 @@ class Outcome:
     @property
     def check(self) -> CheckState:
         """The state of the check: it fails only on a confirmed regression over the limit."""
+        if self.state == "superseded":
+            return "cancelled"
         if self.failing:
             return "failure"
         if self.open or self.state in ("received", "waiting"):
@@ -123,6 +130,8 @@ class Outcome:
     def _sentence(self) -> str:
         if self.state == "waiting":
             return "Code from a fork: a maintainer must approve it before it runs"
+        if self.state == "superseded":
+            return f"Cancelled, not compared: {self.reason}"
         if self.reason:
             return self.reason
         if self.failing:
@@ -155,7 +164,7 @@ def row_make(comparison: dict, *, device_class: str, label: str, decides: bool) 
         relative=comparison["relative"],
         low=comparison.get("relative_low"),
         high=comparison.get("relative_high"),
-        word=_WORDS[comparison["verdict"]],
+        word=comparison["verdict"],
         pairs=len(comparison["a"]),
         decides=decides or metric.exact,
     )
@@ -178,8 +187,9 @@ def comment_markdown(outcome: Outcome, *, sha: str, base: str, url: str) -> str:
     if outcome.rows:
         over = f"of more than {outcome.limit * 100:g} %" if outcome.limit else "worth telling"
         parts.append(
-            f"<sub>Both builds ran in turns on one device. The check fails only on a confirmed "
-            f"regression {over}; rows in brackets were measured besides and decide nothing.</sub>"
+            "<sub>Both builds ran in turns on one device: regressed is worse, improved is better, unknown is "
+            f"what its pairs did not decide. The check fails only on a confirmed regression {over}; rows in "
+            "brackets were measured besides and decide nothing.</sub>"
         )
     return "\n\n".join(parts) + "\n"
 

@@ -33,6 +33,8 @@ def heads_tell() -> int:
     """Tell the forges of every head that changed; returns how many were told."""
     now = timezone.now()
     current = Q(state__in=("received", "waiting", "planned", "skipped", "failed"))
+    # what was told that it is being compared is told that it will not be
+    current |= Q(state="superseded") & ~Q(told_sha256="")
     rows = PullHead.objects.filter(current, tell_due_at__lte=now, received_at__gte=now - _RECENT)
     heads = list(rows.select_related("pull__project", "base").order_by("id"))
     jobs = head_jobs(heads=heads)
@@ -90,8 +92,8 @@ def _call(forge: object, head: PullHead, outcome: Outcome, url: str, body: str) 
     forge.status_set(  # type: ignore[attr-defined]
         project=project, sha=head.sha, state=outcome.check, description=outcome.sentence, url=url
     )
-    # while it runs the check says so; a comment is for results
-    if body and not outcome.open and head.state != "received":
+    # while it runs the check says so; a comment is for results, and there are none of what was cancelled
+    if body and not outcome.open and head.state not in ("received", "superseded"):
         forge.comment_put(  # type: ignore[attr-defined]
             project=project, pull_request=head.pull.number, body=body, marker=MARKER
         )

@@ -90,7 +90,7 @@ def incident(request: HttpRequest, incident_id: RowId) -> Incident:
 def events(request: HttpRequest, incident_id: RowId, cursor: Query[Cursor]) -> dict[str, Any]:
     """What happened to an incident: who, when, why."""
     found = row_seen(request, Incident.objects.all(), pk=incident_id)
-    return page_of(IncidentEvent.objects.filter(incident=found), cursor)
+    return page_of(IncidentEvent.objects.filter(incident=found).select_related("incident"), cursor)
 
 
 @router.get("/series/{series_id}/verdicts", response=Page[VerdictOut], tags=["verdicts"])

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 from ninja import Schema
 from pydantic import Field
 
+from perfsite.access.privacy import addresses_hidden, is_insider
 from perfsite.core.parameters import ID_MAX
 from perfsite.regressions.assigning import assignee_of
-from perfsite.regressions.models import Incident
+from perfsite.regressions.models import Incident, IncidentEvent
 from perfsite.regressions.selectors import regressions_ranked
 from perfsite.results.api_schemas import PointOut, SeriesOut
 
@@ -46,7 +47,7 @@ class IncidentOut(Schema):
     kind: str
     state: str = Field(examples=["untriaged"])
     override: str = Field(description="A person's word; empty: `state` is what the data say.")
-    assignee: str
+    assignee: str = Field(description="Of an e-mail address, strangers see what stands before the @.")
     note: str
     tags: list[str]
     links: list[str]
@@ -62,9 +63,11 @@ class IncidentOut(Schema):
     regressions: list[RegressionOut]
 
     @staticmethod
-    def resolve_assignee(row: Incident) -> str:
-        """Whom a person named, else the author, else the owner."""
-        return assignee_of(incident=row)
+    def resolve_assignee(row: Incident, context: dict[str, Any]) -> str:
+        """Whom a person named, else the author, else the owner; to strangers without the address's host."""
+        found = assignee_of(incident=row)
+        known = is_insider(context["request"], row.project_id)
+        return found if known else addresses_hidden(found)
 
     @staticmethod
     def resolve_project(row: Incident) -> str:
@@ -110,6 +113,21 @@ class EventOut(Schema):
     actor: str
     code: str
     sentence: str
+
+    @staticmethod
+    def resolve_actor(row: IncidentEvent, context: dict[str, Any]) -> str:
+        """Who did it; to strangers without the host of an address."""
+        return (
+            row.actor
+            if is_insider(context["request"], row.incident.project_id)
+            else addresses_hidden(row.actor)
+        )
+
+    @staticmethod
+    def resolve_sentence(row: IncidentEvent, context: dict[str, Any]) -> str:
+        """What happened; to strangers without the hosts of addresses."""
+        known = is_insider(context["request"], row.incident.project_id)
+        return row.sentence if known else addresses_hidden(row.sentence)
 
 
 Reason = Annotated[str, Field(max_length=1000)]

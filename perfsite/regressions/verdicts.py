@@ -24,9 +24,9 @@ class Standing:
 
     `verdict` is `regressed` when any series is or a service level is breached, else `unknown` when
     something failed or stayed undecided, else `improved`, `same`, `unjudged` (measured, with nothing to be
-    judged against yet) or `skipped` (nothing to measure); empty while it is not settled.  `reasons` are sentences: what is
-    waited for, which levels are breached, or why it is no better known.  `counts` are series by verdict,
-    and under `breached` those over or under a service level.
+    judged against yet) or `skipped` (nothing to measure); empty while it is not settled.  `reasons` are
+    sentences: what is waited for, which levels are breached, or why it is no better known.  `counts` are
+    series by verdict, and under `breached` those that breach a service level.
     """
 
     is_settled: bool

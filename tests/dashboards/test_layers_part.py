@@ -8,7 +8,7 @@ from django.core.files.base import ContentFile
 
 from benchmarks.layers import Layer, Layers
 from benchmarks.layers.stored import stored_write
-from perfsite.dashboards.selectors.layers import layers_shown
+from perfsite.regressions.layers import layers_shown
 from perfsite.results.artifacts import artifact_store
 from perfsite.results.models import Artifact, Report
 from perfsite.runs.models import Job

@@ -7,6 +7,7 @@ from perfsite.core.errors import PerfsiteError
 from perfsite.pulls import services
 from perfsite.pulls.models import PullHead, PullRequest
 from perfsite.pulls.plan import heads_plan
+from perfsite.pulls.selectors import head_jobs, outcome_of
 from perfsite.pulls.services import head_approve, pull_close, pull_receive
 from perfsite.pulls.told import PullTold
 from perfsite.runs.mirror import Mirror
@@ -218,3 +219,26 @@ def test_a_mirror_that_breaks_strangely_postpones_its_own_heads_only(project, re
     monkeypatch.setattr(Mirror, "fetch", full)
     assert heads_plan() == 0
     assert "its log tells why" in PullHead.objects.get().reason
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_head_that_comes_back_with_another_merge_base_shows_the_comparisons_with_that_one(
+    project, repository
+):
+    repository.commit("one", perfsite_DOT_toml=CONFIG, cnn_DOT_py="1")
+    repository.git("branch", "release")
+    repository.commit("two", perfsite_DOT_toml=CONFIG, cnn_DOT_py="1 # more")
+    head = received(project, pull_pushed(repository, cnn_DOT_py="2"))
+    heads_plan()
+    head.refresh_from_db()
+    (first,) = head_jobs(heads=[head])[head.pk]
+    Job.objects.filter(pk=first.pk).update(state="failed", failure="the old base broke")
+    received(project, "f" * 40)
+    PullHead.objects.filter(pk=head.pk).update(state="superseded")
+    received(project, head.sha, base_branch="release")
+    heads_plan()
+    head.refresh_from_db()
+    assert Job.objects.filter(run__build=head.build).count() == 2
+    (shown,) = head_jobs(heads=[head])[head.pk]
+    assert (shown.pk != first.pk, shown.spec["base"]) == (True, head.base_id)
+    assert outcome_of(head=head, jobs=[shown]).missing == ()

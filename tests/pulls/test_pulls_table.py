@@ -65,7 +65,9 @@ def test_comment_has_the_worst_first_with_intervals_in_brackets():
     assert text.startswith(MARKER)
     lines = [line for line in text.splitlines() if line.startswith("| ") and "`cpu`" in line]
     assert [line.split("`")[1] for line in lines] == ["d", "c", "b", "a"]
-    assert "| ▲ worse | Latency p50 | `d` | `cpu` | 10.0 ms | 10.7 ms | +20.0 % [19.0, 21.0] | 3 |" in lines
+    assert (
+        "| ▲ regressed | Latency p50 | `d` | `cpu` | 10.0 ms | 10.7 ms | +20.0 % [19.0, 21.0] | 3 |" in lines
+    )
     assert "\N{MINUS SIGN}30.0 % [\N{MINUS SIGN}31.0, \N{MINUS SIGN}29.0]" in lines[2]
     assert "(https://p/1)" in text
 

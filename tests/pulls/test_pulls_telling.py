@@ -1,5 +1,6 @@
 """Telling a forge: once for each change, again after an error, never after a permanent one."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from django.utils import timezone
 from perfsite.alerts.channels import DeliveryError
 from perfsite.pulls import telling
 from perfsite.pulls.models import PullHead
-from perfsite.pulls.services import head_approve, pull_receive
+from perfsite.pulls.services import head_approve, pull_close, pull_receive
 from perfsite.pulls.told import PullTold
 from tests.factories import project_make
 
@@ -102,3 +103,31 @@ def test_error_is_tried_again_and_a_permanent_one_is_not(head, forge):
     assert telling.heads_tell() == 1
     head.refresh_from_db()
     assert head.tell_error == ""
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_the_check_of_a_superseded_head_is_concluded_once(db, forge, closed):
+    told = PullTold(7, "e" * 40, "main", "eve", "41", from_fork=False)
+    head = pull_receive(project=project_make(), forge="github", told=told)
+    assert telling.heads_tell() == 1
+    assert forge.statuses[0]["state"] == "pending"
+    if closed:
+        pull_close(project=head.pull.project, forge="github", told=told)
+    else:
+        pull_receive(project=head.pull.project, forge="github", told=replace(told, sha="f" * 40))
+    telling.heads_tell()
+    assert telling.heads_tell() == 0
+    last = [status for status in forge.statuses if status["sha"] == head.sha][-1]
+    why = "the pull request was closed" if closed else "superseded by fffffff"
+    assert (last["state"], last["description"]) == ("cancelled", f"Cancelled, not compared: {why}")
+    assert not forge.comments
+    # pushed back to it: it is compared after all
+    pull_receive(project=head.pull.project, forge="github", told=told)
+    telling.heads_tell()
+    assert [status["state"] for status in forge.statuses if status["sha"] == head.sha][-1] == "pending"
+
+
+def test_a_head_that_nobody_was_told_of_needs_no_conclusion(head, forge):
+    PullHead.objects.update(state="superseded", reason="superseded by fffffff")
+    assert telling.heads_tell() == 0
+    assert not forge.statuses

@@ -20,10 +20,15 @@ _PATIENCE_S = 240.0
 
 
 class Race:
-    """The test's side: `begin` lets all racers take one step at once, `ask` has the referee do something."""
+    """The test's side: `begin` lets all racers take one step at once, `ask` has the referee do something.
 
-    def __init__(self, module: str, folder: Path) -> None:
+    On a database file in `folder`, or on the server's database that `database` (a URL) names.
+    """
+
+    def __init__(self, module: str, folder: Path, *, database: str = "") -> None:
         kept = {key: value for key, value in os.environ.items() if key != "DATABASE_URL"}
+        if database:
+            kept["DATABASE_URL"] = database
         self._environment = kept | {
             "PERFSITE_DATA": str(folder),
             "DJANGO_SETTINGS_MODULE": "perfsite.settings",

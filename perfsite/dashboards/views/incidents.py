@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from perfsite.access.roles import Role, role_in
+from perfsite.access.privacy import is_insider
 from perfsite.core.errors import PerfsiteError
 from perfsite.dashboards.forms.alerts import MuteForm, mute_initial
 from perfsite.dashboards.forms.triage import DetailsForm, TriageForm, details_initial
@@ -28,13 +28,13 @@ from perfsite.dashboards.selectors.incidents import (
     tellings_of,
     verdict_evidence,
 )
-from perfsite.dashboards.selectors.layers import layers_shown
 from perfsite.dashboards.selectors.levels import bound_text, standings_breached
 from perfsite.dashboards.views.reading import page, page_of
 from perfsite.regressions.assigning import assignee_of
 from perfsite.regressions.bisection.accusing import Accusation
 from perfsite.regressions.causes.recheck import incident_recheck
 from perfsite.regressions.incident_states import PERSON_STATES, STATES
+from perfsite.regressions.layers import layers_shown
 from perfsite.regressions.models import Incident, Regression
 from perfsite.regressions.selectors import case_of
 from perfsite.regressions.triage import incident_triage
@@ -45,6 +45,8 @@ from perfsite.runs.selectors import file_url
 
 def _filter(request: HttpRequest) -> IncidentFilter:
     asked = {name: request.GET.get(name, "").strip()[:254] for name in IncidentFilter.__dataclass_fields__}
+    if "@" in asked["assignee"] and not request.user.is_authenticated:
+        asked["assignee"] = ""  # or whoever guesses an address would learn whose incidents are its owner's
     return IncidentFilter(**asked)
 
 
@@ -78,6 +80,7 @@ def incident(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     regressions = regressions_of(incident=found)
     worst = regressions[0] if regressions else None
     accused, told = accusation_shown(incident=found, worst=worst)
+    is_known = is_insider(request, found.project_id)
     context = {
         "incident": found,
         "accused": accused,
@@ -95,9 +98,9 @@ def incident(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "layers": layers_shown(incident=found, worst=worst),
         "between": builds_between(incident=found),
         # addresses of people are not for strangers, also where the project is public
-        "is_known": role_in(request.user, found.project_id) >= Role.VIEWER,
+        "is_known": is_known,
         "notifications": notifications_of(incident=found),
-        "events": events_of(incident=found),
+        "events": events_of(incident=found, is_known=is_known),
         "reproduce": _reproduce(found, worst, accused) if worst else [],
         "tellings": tellings_of(incident=found),
         "assignee": assignee_of(incident=found),

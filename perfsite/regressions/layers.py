@@ -1,4 +1,4 @@
-"""What differs between two builds layer by layer, as the page of an incident shows it."""
+"""What differs between two builds layer by layer, as pages and messages show it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from benchmarks.layers.wording import (
     whole_sentence,
 )
 from benchmarks.metrics import format_seconds
-from perfsite.dashboards.selectors.layer_files import (
+from perfsite.regressions.layer_files import (
     LayerFiles,
     file_read,
     files_of_engines,
