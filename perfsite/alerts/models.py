@@ -36,6 +36,11 @@ class Channel(models.Model):
         """Whether messages go out by it now."""
         return self.is_enabled and self.disabled_at is None
 
+    @property
+    def is_resting(self) -> bool:
+        """Whether it is not called for now, since it did not answer or asked for time."""
+        return self.rests_until is not None and self.rests_until > timezone.now()
+
 
 class Rule(models.Model):
     """What a project wants to hear, by which channels and when; the terms are read by `deciding.py`."""

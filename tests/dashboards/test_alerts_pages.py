@@ -4,12 +4,16 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from perfsite.access.services import token_add
 from perfsite.alerts.models import Channel, Mute, Notification, OutboxMail, Rule
 from perfsite.alerts.mute_links import mute_url
+from perfsite.regressions import triage
 from perfsite.regressions.models import Incident
 from perfsite.regressions.regrouping import incident_merge
+from perfsite.regressions.triage_details import incident_edit
 from perfsite.runs.models import Project
 from tests.dashboards.markup import Page
+from tests.factories import project_make
 
 pytestmark = pytest.mark.django_db
 
@@ -145,6 +149,51 @@ def test_whose_mailbox_was_told_is_not_for_strangers(world, person, client):
     html = shown(client, address)
     assert recipient not in html
     assert "Who was told" not in html
+
+
+def test_whose_an_incident_is_tells_a_stranger_no_address(world, person, client):
+    incident_edit(incident=world.incident, actor="ada", assignee="bob@example.org")
+    address, api = path("incident", world.incident.pk), f"/api/v1/incidents/{world.incident.pk}"
+    Project.objects.update(is_public=True)
+    secret = token_add(name="r", purpose="read", project_id=world.project.pk)
+    reader = {"Authorization": f"Bearer {secret}"}
+    assert client.get(api, headers=reader).json()["assignee"] == "bob@example.org"
+    assert "bob@example.org" in client.get(f"{api}/events", headers=reader).content.decode()
+    assert "Assigned to bob@example.org." in person.get(address).content.decode()
+    client.logout()
+    told = client.get(api).json()
+    assert told["assignee"] == "bob@…"
+    for shown_to_strangers in (client.get(address), client.get(f"{api}/events"), client.get(api)):
+        assert shown_to_strangers.status_code == 200
+        assert "bob@example.org" not in shown_to_strangers.content.decode()
+    # nor does a guess tell whose it is
+    listed = client.get("/projects/zoo/incidents/?assignee=nobody@example.org").content.decode()
+    assert f"/incidents/{world.incident.pk}/" in listed
+    # a token of another project is a stranger, too
+    other = token_add(name="o", purpose="read", project_id=project_make(slug="other").pk)
+    answer = client.get(api, headers={"Authorization": f"Bearer {other}"})
+    assert answer.json()["assignee"] == "bob@…"
+
+
+def test_a_channel_that_rests_is_shown(world, person):
+    Channel.objects.update(unanswered=2, rests_until=timezone.now() + timezone.timedelta(minutes=5))
+    assert "did not answer; called again after" in person.get("/projects/zoo/alerts/").content.decode()
+
+
+def test_of_many_triaged_at_once_all_or_none_are(world, person, monkeypatch):
+    old = world.incident
+    other = Incident.objects.create(project=old.project, build=old.range_start, range_start=old.range_start)
+    whole = triage.event_append
+
+    def breaks(*, incident, **told):
+        if incident.pk == other.pk:
+            raise RuntimeError("the database is gone")
+        return whole(incident=incident, **told)
+
+    monkeypatch.setattr(triage, "event_append", breaks)
+    with pytest.raises(RuntimeError):
+        person.post("/incidents/triage/", {"incidents": [old.pk, other.pk], "state": "accepted"})
+    assert set(Incident.objects.values_list("state", flat=True)) == {"untriaged"}
 
 
 def test_a_mute_link_of_a_merged_incident_mutes_where_its_series_went(world, client):
