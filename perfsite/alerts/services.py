@@ -110,12 +110,13 @@ def notifications_recover(*, now: datetime) -> int:
     Elsewhere it is marked uncertain, shown, and not repeated by itself.
     """
     left = Notification.objects.filter(state="sending", due_at__lte=now).select_related("channel")
-    return sum(_recover(row) for row in left)
+    return sum(guarded(partial(_recover, row), f"recovering {row}") for row in left)
 
 
 def _recover(row: Notification) -> bool:
     end = partial(_end, row, sending="lost")
-    if row.channel is None or not CHANNELS[row.channel.kind].repeatable:
+    kind = CHANNELS.get(row.channel.kind) if row.channel else None
+    if kind is None or not kind.repeatable:
         return end(to="uncertain", error="the sender died in mid-call: it may have gone out or not")
     if _is_last(row):
         return end(to="failed", error=f"the sender died at try {row.tries} of {MAX_TRIES}")

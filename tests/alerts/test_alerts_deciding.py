@@ -4,7 +4,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from perfsite.alerts.deciding import SeriesFact, Terms, decide
+from perfsite.alerts.deciding import SeriesFact, Terms, decide, decide_withdrawal
 from perfsite.alerts.retrying import LONGEST_ASKED, retry_after, retry_wait
 
 LATENCY = SeriesFact(1, "cnn/tensorrt/fp16/b1", "latency_p50", "h100", 0.06)
@@ -101,3 +101,20 @@ def test_quiet_hours_end_the_same_night_where_clocks_are_set_back():
     terms = Terms(quiet_from=time(22), quiet_to=time(2, 30), zone="Europe/Berlin")
     for now, ends in ((at(25, 0, 10, 10), at(25, 0, 30, 10)), (at(25, 1, 10, 10), at(25, 1, 30, 10))):
         assert decide([LATENCY], terms, now=now).at == ends
+
+
+@pytest.mark.parametrize(
+    ("terms", "word", "when"),
+    [
+        (Terms(cap=1), "now", NOON),
+        (Terms(quiet_from=time(11), quiet_to=time(13)), "hold", NOON + timedelta(hours=1)),
+        (
+            Terms(digest_at=time(15), quiet_from=time(11), quiet_to=time(13)),
+            "digest",
+            NOON + timedelta(hours=3),
+        ),
+    ],
+)
+def test_a_message_is_taken_back_by_the_way_it_came(terms, word, when):
+    decision = decide_withdrawal(terms, now=NOON)
+    assert (decision.word, decision.at) == (word, when)

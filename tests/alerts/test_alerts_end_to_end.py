@@ -175,3 +175,19 @@ def test_a_channel_that_hangs_costs_the_others_one_wait_and_then_none(rule, mail
     hook.refresh_from_db()
     assert (hook.unanswered, hook.rests_until) == (0, None)
     assert len({call.headers["webhook-id"] for call in calls.calls}) == 3
+
+
+def test_a_digest_takes_back_in_the_digest_what_it_told(rule, mails, calls):
+    """The withdrawal comes by the way the incident came, and is told once."""
+    change(rule, digest_at=time(8, 0))
+    (incident,) = regress(rule)
+    incidents_tell()
+    pass_time()
+    assert incidents_tell() == 2
+    Incident.objects.update(state="withdrawn", withdrawn_at=timezone.now(), withdrawn_reason="refuted")
+    assert incidents_tell() == 0
+    pass_time()
+    assert [incidents_tell(), incidents_tell()] == [2, 0]
+    assert "Withdrawn: " in mails[1]["Subject"]
+    assert calls.calls[1].json["data"]["incidents"][0]["state"] == "withdrawn"
+    assert incident.tellings.filter(occasion="withdrawal").count() == 2

@@ -8,6 +8,7 @@ from django.utils import timezone
 from perfsite.alerts import channels, selectors, services
 from perfsite.alerts.channels import ChannelKind, DeliveryError
 from perfsite.alerts.configuring import incident_mute
+from perfsite.alerts.defaults import mail_channel
 from perfsite.alerts.models import Channel, Notification, OutboxMail, Sending, Telling
 from perfsite.alerts.services import (
     incidents_tell,
@@ -282,6 +283,25 @@ def test_a_digest_tells_improvements_too_and_all_of_it_to_the_owner_when_refused
     assert incidents_tell() == 1
     (mail,) = sink.mails
     assert (mail["To"], "1 incident and 1 improvement" in mail["Subject"]) == ("owner@example.org", True)
+
+
+def test_one_row_that_cannot_be_worked_on_keeps_no_other_from_being_sent(incident):
+    """A channel of a kind that this release does not have, at each step of the way."""
+    project = incident.project
+    broken = Channel.objects.create(project=project, kind="pigeon", name="former")
+    now = timezone.now()
+    Telling.objects.create(incident=incident, channel=broken, occasion="incident", decision="now", due_at=now)
+    Telling.objects.create(
+        incident=incident, channel=broken, recipient="x", occasion="withdrawal", decision="digest", due_at=now
+    )
+    for key, state in (("left", "sending"), ("next", "queued")):
+        Notification.objects.create(channel=broken, occasion="test", key=key, notice="x", state=state)
+    Telling.objects.create(
+        incident=incident, channel=mail_channel(project=project), recipient="ada@example.org",
+        occasion="incident", decision="now", due_at=now,
+    )  # fmt: skip
+    assert incidents_tell() == 1
+    assert OutboxMail.objects.get().recipients == ["ada@example.org"]
 
 
 def test_a_delivery_error_is_not_permanent_unless_said():
