@@ -66,7 +66,7 @@ RULES: dict[str, Rule] = {
         (
             "home", "live", "search", "project", "trends", "builds", "build", "project-incidents",
             "incident", "pulls", "pull", "schedules", "grading", "incidents", "series", "series-data", "run",
-            "run-live",
+            "run-live", "soak",
             "artifact", "api-docs", "compare", "grid", "hardware", "moved",
         ),
         _OPEN,
@@ -162,6 +162,22 @@ class Permissions(MiddlewareMixin):
                     address=address_of(request),
                 )
         return response
+
+
+def may_write(request: HttpRequest, name: str, project_id: int | None) -> bool:
+    """Whether the reader's role lets them change something by the address of this name.
+
+    Of what belongs to no project their highest role counts.  A page asks it for each button, so what was
+    looked up is kept with the request.
+    """
+    wanted = RULES.get(name, UNKNOWN).write
+    if not request.user.is_authenticated:
+        return wanted is Role.NONE
+    held: dict[int | None, Role] = request.__dict__.setdefault("roles_held", {})
+    if project_id not in held:
+        is_wide = project_id is None
+        held[project_id] = role_anywhere(request.user) if is_wide else role_in(request.user, project_id)
+    return held[project_id] >= wanted
 
 
 def project_id_of(request: HttpRequest, values: dict[str, Any]) -> int | None:

@@ -111,6 +111,8 @@ def _announce_when_ready(station: Station, options: Options, bench: Bench, name:
 def _facts(bench: Bench) -> dict[str, str | int | float | bool | None]:
     """What the site shows about this worker: the machine, the toolchain, the cores."""
     facts = dict(environment_read("cuda" if bench.gpu else "cpu").facts)
+    if bench.price_per_hour is not None:
+        facts["price_per_hour"] = bench.price_per_hour
     facts["bench_cores"] = ",".join(map(str, bench.cores))
     if (gpu := bench.gpu) is not None:
         facts |= {

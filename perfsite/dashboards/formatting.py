@@ -68,6 +68,14 @@ def _signed(percent: float) -> str:
     return f"+{text}" if float(text) else text
 
 
+def money_text(amount: float | None) -> str:
+    """An amount in the operator's currency with its sign: 0.2113 -> `+0.211`; a dash when there is none."""
+    if amount is None:
+        return "–"
+    text = f"{abs(amount):.3g}"
+    return text if float(text) == 0 else f"{'+' if amount > 0 else MINUS}{text}"
+
+
 def ago_text(moment: datetime | None, *, now: datetime) -> str:
     """How long ago a moment was: `just now`, `12 min ago`, `3 h ago`, `5 days ago`, then the date."""
     if moment is None:

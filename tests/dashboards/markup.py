@@ -4,12 +4,14 @@ from html.parser import HTMLParser
 
 
 class Page(HTMLParser):
-    """`problems` are sentences; `links` the addresses of the page's own links."""
+    """`problems` are sentences; `links` the addresses of the page's own links,
+    `writes` where its forms post to."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
         self.problems: list[str] = []
         self.links: list[str] = []
+        self.writes: list[str] = []
         self.headings: list[str] = []
         self.unnamed: list[str] = []
         self._script: str | None = None
@@ -29,6 +31,8 @@ class Page(HTMLParser):
             self._script = ""
         if tag == "a" and address.startswith("/"):
             self.links.append(address)
+        if tag == "form" and values.get("method", "").lower() == "post" and values.get("action"):
+            self.writes.append(values["action"])
         if tag in ("h1", "h2", "h3"):
             self.headings.append(tag)
         if tag == "table":

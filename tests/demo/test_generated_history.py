@@ -1,11 +1,18 @@
 """A generated history: the same seed gives the same rows, and they keep every rule of the models."""
 
+import gzip
+from statistics import median
+
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from benchmarks.report import Report as Sent
+from benchmarks.soak_readings import SoakReadings
 from perfsite.regressions.models import Incident, Regression, Verdict
-from perfsite.results.models import Measurement, Report, Series
+from perfsite.results.artifacts import REPORT_NAME
+from perfsite.results.models import Artifact, Measurement, Report, Series
+from perfsite.results.samples import samples_read
 from perfsite.results.services import series_key
 from perfsite.runs.cases import cases_of
 from perfsite.runs.models import Job, Project
@@ -20,8 +27,9 @@ def values_of(slug: str) -> list[tuple]:
     return list(rows.values_list("ordinal", "value", "ci_low", "ci_high", "unstable"))
 
 
-def generate(slug: str, seed: int, *, series: int = 60, builds: int = 130) -> None:
+def generate(slug: str, seed: int, *, series: int = 60, builds: int = 130, samples: int = 0) -> None:
     options = {"series": series, "builds": builds, "seed": seed, "project": slug, "until": UNTIL}
+    options["samples"] = samples
     call_command("generate_history", **options)
 
 
@@ -45,7 +53,9 @@ def test_what_is_stored_keeps_the_rules_of_the_models():
         assert row.key == series_key(project_id=row.project_id, fields=wanted)
     job = Job.objects.first()
     assert {case.model for case in cases_of(job.spec)} == {job.model}
-    assert Report.objects.filter(job__points__isnull=False).distinct().count() == Job.objects.count()
+    soaks = [job for job in Job.objects.all() if cases_of(job.spec)[0].suite == "soak"]
+    with_points = Report.objects.filter(job__points__isnull=False).distinct().count()
+    assert with_points == Job.objects.count() - len(soaks)
     # a point's job, build and series tell the same thing
     point = Measurement.objects.select_related("series", "build", "job__run").order_by("?").first()
     assert point.job.run.build_id == point.build_id
@@ -79,3 +89,31 @@ def test_a_project_that_exists_is_left_alone():
     project_make(slug="zoo")
     with pytest.raises(CommandError, match="another one"):
         generate("zoo", 1)
+
+
+def test_the_newest_builds_and_those_of_a_change_keep_samples_around_their_values():
+    generate("zoo", 3, samples=2)
+    newest = Measurement.objects.filter(series__metric="latency_p50").order_by("-ordinal").first()
+    found = samples_read(series=newest.series, build_id=newest.build_id)
+    assert len(found) == 200
+    assert median(found) == pytest.approx(newest.value, rel=0.001)
+    worse = (
+        Verdict.objects.filter(kind="regressed", series__metric="latency_p50").order_by("-build_id").first()
+    )
+    for build_id in (worse.base_id, worse.build_id):
+        assert samples_read(series=worse.series, build_id=build_id)
+    oldest = newest.series.points.order_by("ordinal").first()
+    assert samples_read(series=newest.series, build_id=oldest.build_id) == []
+    for file in Artifact.objects.filter(name=REPORT_NAME)[:5]:
+        body = Sent.model_validate_json(gzip.decompress(file.file.read()))
+        assert {case.model for case in cases_of(file.job.spec)} == {body.model}
+
+
+def test_three_soaks_have_a_course_that_their_page_draws():
+    generate("zoo", 3)
+    files = Artifact.objects.filter(name__startswith="soak-")
+    found = [SoakReadings.model_validate_json(file.file.read()) for file in files]
+    assert len(found) == 3
+    leaks = [row.verdict for one in found for row in one.counters if row.name == "gpu_allocated"]
+    assert sorted(leaks) == ["leak", "steady", "steady"]
+    assert sorted(round(one.drift, 2) for one in found)[0] == pytest.approx(-0.11, abs=0.01)

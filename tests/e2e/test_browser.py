@@ -8,8 +8,9 @@ from django.contrib.staticfiles.testing import StaticLiveServerTestCase
 from django.core.cache import cache
 from django.core.management import call_command
 
+from perfsite.regressions.models import Incident
 from perfsite.results.models import Series
-from perfsite.runs.models import Build
+from perfsite.runs.models import Build, Job
 from tests.dashboards.conftest import GOOD_S, measured
 from tests.factories import project_make, worker_make
 
@@ -189,6 +190,34 @@ class BrowserTest(StaticLiveServerTestCase):
         chart.send_keys(Keys.ENTER)
         self.wait(lambda: f"/runs/{newest[1].job.run_id}/" in self.browser.current_url)
 
+    def test_many_incidents_are_triaged_at_once(self):
+        self.history()
+        self.login()
+        self.open("/incidents/?state=open")
+        ticks = self.all("input[name='incidents']")
+        many = min(2, len(ticks))
+        assert many
+        chosen = [int(tick.get_attribute("value")) for tick in ticks[:many]]
+        for tick in ticks[:many]:
+            tick.click()
+        self.find("#bulk-state").send_keys("accepted")
+        self.find("#bulk-reason").send_keys("worth the accuracy", Keys.ENTER)
+        self.wait(lambda: self.all(".messages"))
+        assert f"{many} of {many} incidents are accepted now" in self.find(".messages").text
+        assert "state=open" in self.browser.current_url, "one comes back to the list as it was narrowed"
+        assert set(Incident.objects.filter(pk__in=chosen).values_list("state", flat=True)) == {"accepted"}
+
+    def test_the_course_of_a_soak_is_drawn_and_fits_a_phone(self):
+        self.history()
+        soak = Job.objects.filter(artifacts__name__startswith="soak-").order_by("pk").first()
+        for width in (1440, 390):
+            self.look(width)
+            self.open(f"/jobs/{soak.pk}/soak/")
+            assert "memory lasts for" in self.find("#found").text
+            strips = self.all(".soak-strip svg")
+            assert len(strips) == 6
+            assert all(strip.size["width"] > width / 2 for strip in strips)
+
     def _addresses(self) -> list[str]:
         series, build = (
             self.history(),
@@ -200,6 +229,7 @@ class BrowserTest(StaticLiveServerTestCase):
             f"{project}/builds/", f"{project}/grid/", f"{project}/compare/",
             f"{project}/hardware/?p99=50&qps=100",
             f"/series/{series.pk}/?build={build.pk}", f"/runs/{build.runs.first().pk}/",
+            f"/jobs/{Job.objects.filter(artifacts__name__startswith='soak-').first().pk}/soak/",
         ]  # fmt: skip
 
     def test_no_page_is_wider_than_a_phone_and_none_fails_axe_in_either_theme(self):

@@ -10,7 +10,7 @@ from perfsite.dashboards.forms.alerts import WordsField
 from perfsite.regressions.incident_states import PERSON_STATES
 from perfsite.regressions.models import Incident
 
-_STATES = [(state, f"{state}: {says}") for state, says in PERSON_STATES.items()]
+_STATES = [(state, state) for state in PERSON_STATES]  # what each means stands beside: a list cannot wrap
 
 
 class TriageForm(forms.Form):

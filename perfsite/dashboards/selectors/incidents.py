@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 from urllib.parse import urlencode
 
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from benchmarks.cases import Case
 from perfsite.alerts.models import Notification, Telling
@@ -22,15 +24,34 @@ from perfsite.runs.models import Build, Project
 
 
 def incidents_list(*, projects: Sequence[Project]) -> QuerySet[Incident]:
-    """Incidents with their regressions, what nobody has triaged first, then the newest."""
-    regressions = Regression.objects.select_related("series", "verdict")
-    return (
-        Incident.objects.filter(project__in=projects, merged_into=None)
-        .select_related("project", "build", "range_start")
-        .prefetch_related(Prefetch("regressions", queryset=regressions))
-        .annotate(regression_count=Count("regressions"))
-        .order_by("-opened_at", "-id")
+    """Incidents, the newest first."""
+    rows = Incident.objects.filter(project__in=projects, merged_into=None)
+    return rows.select_related("project", "build", "range_start").order_by("-opened_at", "-id")
+
+
+class Worst(NamedTuple):
+    """How many regressions an incident has, and the one a person feels first."""
+
+    total: int
+    regression: Regression | None
+
+
+def incidents_worst(incidents: Sequence[Incident]) -> dict[int, Worst]:
+    """The worst regression of each incident, by the incident's id: of thousands four columns are read."""
+    best: dict[int, tuple[tuple[int, float], int]] = {}
+    counts: Counter[int] = Counter()
+    rows = Regression.objects.filter(incident__in=incidents).values_list(
+        "incident_id", "pk", "series__metric", "verdict__relative"
     )
+    for incident_id, pk, metric, relative in rows:
+        found = (change_rank(metric, relative), pk)
+        best[incident_id] = min(found, best.get(incident_id, found))
+        counts[incident_id] += 1
+    chosen = Regression.objects.select_related("series", "verdict").in_bulk([pk for _, pk in best.values()])
+    return {
+        row.pk: Worst(counts[row.pk], chosen[best[row.pk][1]] if row.pk in best else None)
+        for row in incidents
+    }
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db.models import Count, ExpressionWrapper, F, FloatField, Q, QuerySet, Value
+from django.db.models.expressions import OrderBy
 from django.db.models.functions import Abs, Coalesce, Greatest, NullIf
 
+from perfsite.dashboards.selectors.prices import cost_of
 from perfsite.dashboards.selectors.verdicts import MOVED, verdicts_newest
 from perfsite.regressions.models import Verdict
 from perfsite.results.selectors import FACETS
@@ -19,7 +21,7 @@ SPANS: dict[str, timedelta] = {
     "month": timedelta(days=30),
     "year": timedelta(days=365),
 }
-RANKS = ("noise", "size", "time")
+RANKS = ("noise", "size", "time", "cost")
 # half of an interval that is not known: what a quiet metric scatters, so that such rows rank by size alone
 _HALF_UNKNOWN = 0.01
 _HALF_LEAST = 1e-4
@@ -32,9 +34,11 @@ def moved_since(
     kind: str = "",
     text: str = "",
     rank: str = "noise",
+    prices: Mapping[str, float] | None = None,
 ) -> QuerySet[Verdict]:
     """The newest verdicts since a moment that say something moved, with series, build and incident.
 
+    With `prices` (per device hour, by device class) each has its `cost`; only then it can rank by it.
     `kind` leaves only regressions or improvements, every word of `text` must be part of the series.
     """
     found = verdicts_newest(series__project__in=projects, created_at__gte=since)
@@ -49,9 +53,13 @@ def moved_since(
     ranked = found.annotate(
         noise=ExpressionWrapper(Abs("relative") / half, output_field=FloatField()), size=Abs("relative")
     )
-    order = {"noise": "-noise", "size": "-size", "time": "-created_at"}[rank]
+    columns = {"noise": "noise", "size": "size", "time": "created_at"}
+    orders: dict[str, OrderBy] = {name: F(column).desc() for name, column in columns.items()}
+    if prices:
+        ranked = ranked.annotate(cost=cost_of(prices))
+        orders["cost"] = Abs("cost", output_field=FloatField()).desc(nulls_last=True)
     related = ("series__project", "build", "regression__incident")
-    return ranked.select_related(*related).order_by(order, "-id")
+    return ranked.select_related(*related).order_by(orders.get(rank, orders["noise"]), "-id")
 
 
 def moved_counts(*, projects: Sequence[Project], since: datetime) -> dict[str, int]:

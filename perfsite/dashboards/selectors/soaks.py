@@ -83,7 +83,10 @@ def counters_told(readings: SoakReadings) -> list[CounterTold]:
 
 
 def _counter_told(counter: SoakCounter, rate: float) -> CounterTold:
-    write = format_bytes if counter.memory else format_plain
+    def write(value: float) -> str:
+        text = format_bytes(value) if counter.memory else format_plain(value)
+        return text.removeprefix("-") if text.startswith("-0 ") else text
+
     if counter.slope is None:
         return CounterTold(counter, "–", "", "–")
     bounds = ""

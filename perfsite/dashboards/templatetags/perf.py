@@ -13,10 +13,11 @@ from django.utils.safestring import SafeString
 from benchmarks.soak_readings import is_readings
 from perfsite.access.roles import Role, role_in
 from perfsite.dashboards import formatting
+from perfsite.dashboards.audit_words import audit_words
 from perfsite.dashboards.charts.comparing import Mean, Pair
 from perfsite.dashboards.charts.series import Delta
-from perfsite.regressions.models import Incident, Regression, Verdict
-from perfsite.regressions.selectors import change_rank
+from perfsite.permissions import RULES, may_write
+from perfsite.regressions.models import Verdict
 from perfsite.regressions.wording import shape_words
 from perfsite.runs.models import Build, Job, Project
 
@@ -25,6 +26,8 @@ register = template.Library()
 register.filter("bytes_text", formatting.bytes_text)
 register.filter("metric_title", formatting.metric_title)
 register.filter("metric_direction", formatting.metric_direction)
+register.filter("audit_words", audit_words)
+register.filter("money", formatting.money_text)
 register.filter("percent", formatting.percent_text)
 register.filter("shape_words", shape_words)
 register.filter("short_sha", formatting.short_sha)
@@ -43,6 +46,19 @@ def is_administrator(context: template.Context) -> bool:
     """Whether the reader may open what belongs to the site: its outbox and its audit log."""
     user = getattr(context.get("request"), "user", None)
     return user is not None and role_in(user, None) >= Role.ADMINISTRATOR
+
+
+@register.simple_tag(takes_context=True)
+def may(context: template.Context, name: str, project: Project | None = None) -> bool:
+    """Whether the reader may change something by this address: a button nobody may press is not shown."""
+    request = context.get("request")
+    return request is not None and may_write(request, name, project.pk if project else None)
+
+
+@register.simple_tag
+def role_for(name: str) -> str:
+    """The role that an address asks of who changes something by it."""
+    return RULES[name].write.name.lower()
 
 
 @register.filter
@@ -127,20 +143,13 @@ def outcomes(job: Job) -> list[dict[str, Any]]:
 
 
 @register.filter
-def worst(incident: Incident) -> Regression | None:
-    """The worst of an incident's regressions."""
-    rows = list(incident.regressions.all())
-    return min(rows, key=lambda row: change_rank(row.series.metric, row.verdict.relative), default=None)
-
-
-@register.filter
 def join_lines(lines: list[str]) -> str:
     """Shell lines as one text."""
     return "\n".join(lines)
 
 
 @register.filter
-def item(table: dict[str, Any], key: str) -> Any:
+def item(table: dict[Any, Any], key: Any) -> Any:
     """`table[key]`, or None."""
     return table.get(key)
 

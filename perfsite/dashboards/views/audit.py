@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from perfsite.access.models import AuditEntry
+from perfsite.dashboards.audit_words import actions_matching
 from perfsite.dashboards.views.reading import page, page_of
+from perfsite.dashboards.views.twins import Table, page_render
 
 
 @require_safe
@@ -17,5 +19,14 @@ def audit(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("q", "").strip()[:100]
     rows = AuditEntry.objects.order_by("-pk")
     if text:
-        rows = rows.filter(actor__icontains=text) | rows.filter(action__icontains=text.replace(" ", "-"))
-    return render(request, "dashboards/audit.html", {"page": page_of(request, rows), "text": text})
+        wanted = Q(actor__icontains=text) | Q(action__icontains=text.replace(" ", "-"))
+        rows = rows.filter(wanted | Q(action__in=actions_matching(text)))
+    shown = page_of(request, rows)
+    context = {"page": shown, "text": text}
+    return page_render(request, "dashboards/audit.html", context, tables=lambda: [_table(list(shown))])
+
+
+def _table(rows: list[AuditEntry]) -> Table:
+    """The entries of the page shown."""
+    found = [(row.at.isoformat(), row.actor, row.action, row.target, str(row.detail)) for row in rows]
+    return Table("audit", ("at", "actor", "action", "target", "detail"), found)

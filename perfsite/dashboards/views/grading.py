@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
@@ -23,8 +23,9 @@ from perfsite.dashboards.selectors.grading import (
     trial_shown,
 )
 from perfsite.dashboards.views.reading import page
+from perfsite.dashboards.views.twins import Table, page_render
 from perfsite.regressions.grading.dry_run import PAGE_POINTS, dry_run
-from perfsite.regressions.grading.figures import grading_read
+from perfsite.regressions.grading.figures import Grading, grading_read
 from perfsite.regressions.grading.rules import BOUNDS, rule_change, rule_now, rule_with
 from perfsite.regressions.grading.words import rule_words
 from perfsite.runs.models import Project
@@ -62,7 +63,27 @@ def grading(request: HttpRequest, slug: str) -> HttpResponse:
         "trial": trial,
         "problem": problem,
     }
-    return render(request, "dashboards/grading.html", context)
+    return page_render(request, "dashboards/grading.html", context, tables=lambda: _tables(project, found))
+
+
+def _tables(project: Project, found: Grading) -> list[Table]:
+    """The figures by kind as shares of what they are of, and the rule's history."""
+    rates = ("alarms", "precision", "precision_ever", "refuted")
+    parts = ("count", "total", "value", "low", "high")
+    rows = [
+        (
+            figures.kind.group if figures.kind else "all",
+            figures.kind.device_class if figures.kind else None,
+            *(getattr(getattr(figures, rate), part) for rate in rates for part in parts),
+        )
+        for figures in (found.every, *found.kinds)
+    ]
+    names = ("kind", "device_class", *(f"{rate}_{part}" for rate in rates for part in parts))
+    changes = [
+        (change.row.at.isoformat(), change.row.actor, change.row.reason, change.words)
+        for change in rule_history(project=project)
+    ]
+    return [Table("figures", names, rows), Table("history", ("at", "actor", "reason", "rule"), changes)]
 
 
 @require_POST

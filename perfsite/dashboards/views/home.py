@@ -13,8 +13,11 @@ from perfsite.dashboards.selectors.hardware import fitness_rows
 from perfsite.dashboards.selectors.home import incidents_open, project_rows
 from perfsite.dashboards.selectors.jobs import jobs_queued_count, jobs_running
 from perfsite.dashboards.selectors.lately import SPANS, moved_counts, moved_since
+from perfsite.dashboards.selectors.prices import prices_known
 from perfsite.dashboards.selectors.workers import worker_cards, workers_unserved
+from perfsite.dashboards.views.overviews import home_tables
 from perfsite.dashboards.views.reading import page
+from perfsite.dashboards.views.twins import page_render
 
 _MOVED = 8  # rows on the first page; the rest is behind a link
 
@@ -27,11 +30,16 @@ def home(request: HttpRequest) -> HttpResponse:
     if not projects and not request.user.is_authenticated:
         return redirect_to_login(request.get_full_path())
     now = timezone.now()
-    moved = list(moved_since(projects=projects, since=now - SPANS["week"])[: _MOVED + 1])
+    prices = prices_known() if request.user.is_authenticated else {}  # what a device costs is the operator's
+    rank = "cost" if prices and request.GET.get("rank") == "cost" else "noise"
+    since = now - SPANS["week"]
+    moved = list(moved_since(projects=projects, since=since, rank=rank, prices=prices)[: _MOVED + 1])
     counts = moved_counts(projects=projects, since=now - SPANS["week"]) if moved else {}
     fitness = fitness_rows() if request.user.is_authenticated else []
     context = {
         "moved": moved[:_MOVED],
+        "rank": rank,
+        "prices": prices,
         "moved_counts": counts,
         "moved_day": sum(moved_counts(projects=projects, since=now - SPANS["day"]).values()) if moved else 0,
         "moved_more": max(0, sum(counts.values()) - _MOVED),
@@ -43,7 +51,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "unserved": workers_unserved(now=now),
         "cards": worker_cards(now=now) if request.user.is_authenticated else [],
     }
-    return render(request, "dashboards/home.html", context)
+    return page_render(request, "dashboards/home.html", context, tables=lambda: home_tables(context))
 
 
 @require_safe

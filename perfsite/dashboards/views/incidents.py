@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from perfsite.access.privacy import is_insider
@@ -18,9 +20,11 @@ from perfsite.dashboards.selectors.bisection import accusation_shown, accusation
 from perfsite.dashboards.selectors.events import events_of
 from perfsite.dashboards.selectors.incidents import (
     IncidentFilter,
+    Worst,
     builds_between,
     incidents_filtered,
     incidents_list,
+    incidents_worst,
     mergeable_with,
     notifications_of,
     regressions_by_model,
@@ -30,6 +34,7 @@ from perfsite.dashboards.selectors.incidents import (
 )
 from perfsite.dashboards.selectors.levels import bound_text, standings_breached
 from perfsite.dashboards.views.reading import page, page_of
+from perfsite.dashboards.views.twins import Table, page_render
 from perfsite.regressions.assigning import assignee_of
 from perfsite.regressions.bisection.accusing import Accusation
 from perfsite.regressions.causes.recheck import incident_recheck
@@ -53,8 +58,41 @@ def _filter(request: HttpRequest) -> IncidentFilter:
 def _list(request: HttpRequest, projects: list[Project], **more: object) -> HttpResponse:
     wanted = _filter(request)
     rows = incidents_filtered(incidents_list(projects=projects), wanted)
-    context = {"page": page_of(request, rows), "wanted": wanted, "states": STATES, "choices": PERSON_STATES}
-    return render(request, "dashboards/incidents.html", context | {"kinds": Incident.Kind.values} | more)
+    shown = page_of(request, rows)
+    worst = incidents_worst(list(shown))
+    context = {"page": shown, "worst": worst, "wanted": wanted, "states": STATES, "choices": PERSON_STATES}
+    context |= {"kinds": Incident.Kind.values} | more
+    return page_render(
+        request, "dashboards/incidents.html", context, tables=lambda: [_table(list(shown), worst)]
+    )
+
+
+def _table(shown: Sequence[Incident], worst: Mapping[int, Worst]) -> Table:
+    """The incidents of the page shown, each with its worst regression."""
+    names = (
+        "incident",
+        "project",
+        "state",
+        "kind",
+        "sha",
+        "subject",
+        "author",
+        "opened_at",
+        "due_on",
+        "tags",
+    )
+    rows = []
+    for row in shown:
+        count, regression = worst[row.pk]
+        series, verdict = (regression.series, regression.verdict) if regression else (None, None)
+        rows.append(
+            (
+                row.pk, row.project.slug, row.state, row.kind, row.build.sha, row.build.subject,
+                row.build.author_name, row.opened_at.isoformat(), row.due_on, " ".join(row.tags), count,
+                series.label if series else None, verdict.relative if verdict else None,
+            )
+        )  # fmt: skip
+    return Table("incidents", (*names, "regressions", "worst_series", "worst_relative"), rows)
 
 
 @require_safe
@@ -104,12 +142,27 @@ def incident(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "reproduce": _reproduce(found, worst, accused) if worst else [],
         "tellings": tellings_of(incident=found),
         "assignee": assignee_of(incident=found),
+        "choices": PERSON_STATES,
         "others": mergeable_with(incident=found),
         "details_form": DetailsForm(initial=details_initial(found), auto_id="details-%s"),
         "mute_form": MuteForm(initial=mute_initial(), auto_id="mute-%s"),
         "form": TriageForm(initial={"state": found.state, "note": found.note}, auto_id="triage-%s"),
     }
-    return render(request, "dashboards/incident.html", context)
+    return page_render(
+        request, "dashboards/incident.html", context, tables=lambda: _incident_tables(found, regressions)
+    )
+
+
+def _incident_tables(found: Incident, regressions: Sequence[Regression]) -> list[Table]:
+    """The regressions, the worst first, and what happened; values in each metric's own unit."""
+    rows = [
+        (row.series_id, row.series.label, row.verdict.before, row.verdict.after, row.verdict.relative,
+         row.verdict.relative_low, row.verdict.relative_high, row.verdict.sentence)
+        for row in regressions
+    ]  # fmt: skip
+    names = ("series", "label", "before", "after", "relative", "relative_low", "relative_high", "sentence")
+    events = [(row.at.isoformat(), row.code, row.sentence) for row in events_of(incident=found)]
+    return [Table("regressions", names, rows), Table("events", ("at", "code", "sentence"), events)]
 
 
 def _reproduce(found: Incident, worst: Regression, accused: Accusation) -> list[str]:

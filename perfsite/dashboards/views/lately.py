@@ -8,6 +8,8 @@ from django.views.decorators.http import require_safe
 
 from perfsite.dashboards.selectors.access import projects_readable
 from perfsite.dashboards.selectors.lately import RANKS, SPANS, moved_since
+from perfsite.dashboards.selectors.prices import prices_known
+from perfsite.dashboards.views.overviews import moved_table
 from perfsite.dashboards.views.reading import page, page_of
 from perfsite.dashboards.views.twins import Table, page_render
 
@@ -21,18 +23,21 @@ def lately(request: HttpRequest) -> HttpResponse:
     since = request.GET.get("since", "")
     since = since if since in SPANS else "week"
     rank = request.GET.get("rank", "")
-    rank = rank if rank in RANKS else RANKS[0]
+    prices = prices_known() if request.user.is_authenticated else {}
+    ranks = [name for name in RANKS if prices or name != "cost"]
+    rank = rank if rank in ranks else RANKS[0]
     kind, text = request.GET.get("kind", ""), request.GET.get("q", "").strip()[:200]
     slug = request.GET.get("project", "")
     readable = list(projects_readable(request=request))
     projects = [row for row in readable if row.slug == slug] if slug else readable
     moment = timezone.now() - SPANS[since]
-    found = moved_since(projects=projects, since=moment, kind=kind, text=text, rank=rank)
+    found = moved_since(projects=projects, since=moment, kind=kind, text=text, rank=rank, prices=prices)
     context = {
         "page": page_of(request, found),
         "spans": list(SPANS),
         "since": since,
-        "ranks": RANKS,
+        "ranks": ranks,
+        "prices": prices,
         "rank": rank,
         "kind": kind,
         "kinds": ("regressed", "improved"),
@@ -42,12 +47,6 @@ def lately(request: HttpRequest) -> HttpResponse:
     }
 
     def tables() -> list[Table]:
-        columns = ("decided_at", "project", "sha", "verdict", "series", "metric", "relative", "relative_low")
-        rows = [
-            (row.created_at.isoformat(), row.series.project.slug, row.build.sha, row.kind, row.series.label,
-             row.series.metric, row.relative, row.relative_low, row.relative_high, row.sentence)
-            for row in found[:_TWIN_ROWS]
-        ]  # fmt: skip
-        return [Table("moved", (*columns, "relative_high", "sentence"), rows)]
+        return [moved_table(found[:_TWIN_ROWS])]
 
     return page_render(request, "dashboards/lately.html", context, tables=tables)

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 from django.conf import settings
 from django.core.paginator import Page
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from perfsite.core.errors import NotFoundError
 from perfsite.dashboards.selectors.access import project_get
-from perfsite.dashboards.selectors.builds import BuildRow, build_rows, builds_recent
+from perfsite.dashboards.selectors.builds import build_rows, builds_recent
 from perfsite.dashboards.selectors.incidents import incidents_list
 from perfsite.dashboards.selectors.jobs import jobs_failed, jobs_queued_count, jobs_running
 from perfsite.dashboards.selectors.levels import levels_of
 from perfsite.dashboards.selectors.moved import moved_groups
 from perfsite.dashboards.selectors.workers import workers_unserved
+from perfsite.dashboards.views.overviews import (
+    builds_table,
+    failed_table,
+    incidents_table,
+    running_table,
+)
 from perfsite.dashboards.views.reading import page, page_of
-from perfsite.dashboards.views.twins import Table, page_render
+from perfsite.dashboards.views.twins import page_render
+from perfsite.regressions.models import Incident
+from perfsite.runs.models import Project
 from perfsite.runs.selectors import build_may_be_measured
 
 _RECENT = 10
@@ -34,7 +43,7 @@ def project_overview(request: HttpRequest, slug: str) -> HttpResponse:
     project = project_get(request=request, slug=slug)
     recent = list(builds_recent(project=project)[:_MOVED_BUILDS])
     rows = build_rows(builds=recent)
-    context = {
+    context: dict[str, Any] = {
         "project": project,
         "tab": "overview",
         "rows": rows[:_RECENT],
@@ -46,9 +55,24 @@ def project_overview(request: HttpRequest, slug: str) -> HttpResponse:
         "failed": jobs_failed(project=project),
         "levels": levels_of(project=project),
         "webhook_url": f"{settings.SITE_URL}/webhooks/github/{project.slug}/",
-        "incidents": list(incidents_list(projects=[project]).filter(state="untriaged")[:5]),
+        "incidents": _untriaged(project),
     }
-    return render(request, "dashboards/project.html", context)
+    return page_render(
+        request,
+        "dashboards/project.html",
+        context,
+        tables=lambda: [
+            builds_table(rows),
+            incidents_table(context["incidents"]),
+            running_table(context["running"]),
+            failed_table(context["failed"]),
+        ],
+    )
+
+
+def _untriaged(project: Project) -> list[Incident]:
+    rows = incidents_list(projects=[project]).filter(state="untriaged")
+    return list(rows.annotate(regression_count=Count("regressions"))[:5])
 
 
 @require_safe
@@ -59,20 +83,7 @@ def builds(request: HttpRequest, slug: str) -> HttpResponse:
     shown: Page = page_of(request, builds_recent(project=project))
     rows = build_rows(builds=list(shown))
     context = {"project": project, "tab": "builds", "page": shown, "rows": rows}
-    return page_render(request, "dashboards/builds.html", context, tables=lambda: [_builds_table(rows)])
-
-
-def _builds_table(rows: Sequence[BuildRow]) -> Table:
-    """The builds of the page shown."""
-    kinds = ("regressed", "improved", "suspected", "unknown", "same")
-    found = [
-        (
-            row.build.ordinal, row.build.sha, row.build.received_at.isoformat(), row.build.author_name,
-            row.build.subject, row.state, *(row.verdicts.get(kind, 0) for kind in kinds),
-        )
-        for row in rows
-    ]  # fmt: skip
-    return Table("builds", ("ordinal", "sha", "received_at", "author", "subject", "state", *kinds), found)
+    return page_render(request, "dashboards/builds.html", context, tables=lambda: [builds_table(rows)])
 
 
 @require_safe
@@ -88,4 +99,4 @@ def build(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         return redirect("run", row.runs[0].pk)
     may_measure = build_may_be_measured(build=found)
     context = {"project": project, "tab": "builds", "row": row, "may_measure": may_measure}
-    return render(request, "dashboards/build.html", context)
+    return page_render(request, "dashboards/build.html", context, tables=lambda: [builds_table([row])])

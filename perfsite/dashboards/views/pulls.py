@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Page
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from perfsite.core.errors import NotFoundError, PerfsiteError
 from perfsite.dashboards.selectors.access import project_get
 from perfsite.dashboards.views.reading import page, page_of
-from perfsite.pulls.models import PullHead, TrustedAuthor
+from perfsite.dashboards.views.twins import Table, page_render
+from perfsite.pulls.models import PullHead, PullRequest, TrustedAuthor
 from perfsite.pulls.selectors import head_jobs, outcome_of, pulls_list
 from perfsite.pulls.services import author_distrust, head_approve
+from perfsite.pulls.table import Outcome, Row
 
 
 @require_safe
@@ -35,7 +40,19 @@ def pulls(request: HttpRequest, slug: str) -> HttpResponse:
         "rows": rows,
         "trusted": list(TrustedAuthor.objects.filter(project=project).order_by("author")),
     }
-    return render(request, "dashboards/pulls.html", context)
+    return page_render(request, "dashboards/pulls.html", context, tables=lambda: [_pulls_table(rows)])
+
+
+def _pulls_table(rows: Sequence[tuple[PullRequest, PullHead | None, Outcome | None]]) -> Table:
+    """The pull requests with what the newest head's check says."""
+    found = [
+        (pull.forge, pull.number, pull.title, pull.author, pull.is_open, head.sha if head else None,
+         head.state if head else None, outcome.check if outcome else None,
+         outcome.sentence if outcome else None)
+        for pull, head, outcome in rows
+    ]  # fmt: skip
+    names = ("forge", "number", "title", "author", "is_open", "head", "state", "check", "sentence")
+    return Table("pulls", names, found)
 
 
 @require_safe
@@ -59,7 +76,25 @@ def pull(request: HttpRequest, slug: str, forge: str, number: int) -> HttpRespon
         "earlier": outcomes[1:],
         "jobs": jobs[heads[0].pk] if heads else [],
     }
-    return render(request, "dashboards/pull.html", context)
+    return page_render(
+        request,
+        "dashboards/pull.html",
+        context,
+        tables=lambda: [_heads_table(outcomes), _compared_table(outcomes)],
+    )
+
+
+def _heads_table(outcomes: Sequence[tuple[PullHead, Outcome]]) -> Table:
+    """The heads, the newest first."""
+    rows = [(head.sha, head.state, outcome.check, outcome.sentence) for head, outcome in outcomes]
+    return Table("heads", ("sha", "state", "check", "sentence"), rows)
+
+
+def _compared_table(outcomes: Sequence[tuple[PullHead, Outcome]]) -> Table:
+    """What the newest head's comparisons found; values in each metric's own unit."""
+    rows = outcomes[0][1].rows if outcomes else ()
+    names = tuple(field.name for field in fields(Row))
+    return Table("compared", names, [tuple(getattr(row, name) for name in names) for row in rows])
 
 
 @require_POST

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from perfsite.core.errors import PerfsiteError
 from perfsite.dashboards.selectors.access import project_get
-from perfsite.dashboards.selectors.schedules import schedules_of
+from perfsite.dashboards.selectors.schedules import ScheduleRow, schedules_of
 from perfsite.dashboards.views.reading import page
+from perfsite.dashboards.views.twins import Table, page_render
 from perfsite.runs.calendar import days_read
 from perfsite.runs.models import Schedule
 from perfsite.runs.schedules import schedule_add, schedule_remove, schedule_switch, turn_now
@@ -26,7 +27,10 @@ class ScheduleForm(forms.Form):
     """A new schedule."""
 
     name = forms.CharField(max_length=60, help_text="for example nightly")
-    what = forms.ChoiceField(choices=[(word.value, f"{word.value}: {word.label}") for word in Schedule.What])
+    what = forms.ChoiceField(
+        choices=[(word.value, word.value) for word in Schedule.What],
+        help_text="; ".join(f"{word.value} is {word.label}" for word in Schedule.What),
+    )
     days = forms.CharField(initial="daily", max_length=60, help_text="daily, or some of mon,tue,...")
     at = forms.TimeField(initial="02:00", help_text="local time")
     time_zone = forms.CharField(initial="UTC", max_length=60, help_text="for example Europe/Berlin")
@@ -46,7 +50,18 @@ def schedules(request: HttpRequest, slug: str) -> HttpResponse:
     project = project_get(request=request, slug=slug)
     rows = schedules_of(project=project, now=timezone.now())
     context = {"project": project, "tab": "schedules", "rows": rows, "form": ScheduleForm()}
-    return render(request, "dashboards/schedules.html", context)
+    return page_render(request, "dashboards/schedules.html", context, tables=lambda: [_table(rows)])
+
+
+def _table(rows: Sequence[ScheduleRow]) -> Table:
+    """The schedules; `spent` are device minutes of today."""
+    found = [
+        (row.schedule.name, row.schedule.what, row.schedule.device_class, row.when, row.schedule.is_active,
+         row.schedule.due_at.isoformat(), row.spent, row.schedule.minutes_per_day)
+        for row in rows
+    ]  # fmt: skip
+    names = ("name", "what", "device_class", "when", "is_active", "due_at", "spent", "minutes_per_day")
+    return Table("schedules", names, found)
 
 
 @require_POST

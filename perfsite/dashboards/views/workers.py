@@ -10,6 +10,9 @@ from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from perfsite.dashboards.selectors.workers import worker_cards, workers_unserved
+from perfsite.dashboards.views.overviews import workers_tables
+from perfsite.dashboards.views.reading import page
+from perfsite.dashboards.views.twins import page_render
 
 _INSTALL = "git clone PERFSITE_REPOSITORY perfsite && cd perfsite && pip install -e '.[gpu]'"
 
@@ -17,14 +20,17 @@ _INSTALL = "git clone PERFSITE_REPOSITORY perfsite && cd perfsite && pip install
 @require_safe
 @vary_on_headers("HX-Request")
 @login_required
+@page
 def workers(request: HttpRequest) -> HttpResponse:
     """Every worker and how to add one; only the cards for htmx."""
     now = timezone.now()
+    cards = worker_cards(now=now)
     context = {
-        "cards": worker_cards(now=now),
+        "cards": cards,
         "unserved": workers_unserved(now=now),
         "install_line": _INSTALL,
     }
     part = request.htmx  # type: ignore[attr-defined]  # set by django-htmx's middleware
-    name = "dashboards/parts/worker_cards.html" if part else "dashboards/workers.html"
-    return render(request, name, context)
+    if part:
+        return render(request, "dashboards/parts/worker_cards.html", context)
+    return page_render(request, "dashboards/workers.html", context, tables=lambda: workers_tables(cards))

@@ -11,7 +11,9 @@ from django.db import transaction
 
 from perfsite.core.errors import PerfsiteError
 from perfsite.demo.history.catalogue import rows_make
-from perfsite.demo.history.loading import columns_load, ids_settle, indexes_after
+from perfsite.demo.history.loading import columns_load, ids_settle, indexes_after, rows_settle
+from perfsite.demo.history.samples import samples_store
+from perfsite.demo.history.soaks import soaks_store
 from perfsite.demo.history.story import Numbers, numbers_make, story_make
 from perfsite.demo.history.verdicts import verdicts_load
 from perfsite.demo.history.work import Work, work_load
@@ -35,9 +37,12 @@ class Made:
     incidents: int
 
 
-def history_generate(*, slug: str, series: int, builds: int, seed: int, until: datetime) -> Made:
+def history_generate(
+    *, slug: str, series: int, builds: int, seed: int, until: datetime, samples: int = 0
+) -> Made:
     """Make a public project with `series` series of `builds` measured builds each, the last one at `until`.
 
+    The newest `samples` builds keep their raw samples, and so do the builds around the newest changes.
     Everything or nothing; the same arguments give the same numbers.
 
     Raises:
@@ -61,6 +66,9 @@ def history_generate(*, slug: str, series: int, builds: int, seed: int, until: d
             columns_load(Measurement, _points(work, numbers))
         verdicts, incidents = verdicts_load(work=work, numbers=numbers)
         ids_settle([Build, Run, Job, Attempt, Report, Measurement])
+        samples_store(work=work, numbers=numbers, builds=samples, count=_SAMPLES)
+        soaks_store(work=work, kind=jobs_rows[0][0].kind)
+    rows_settle()
     return Made(numbers.values.size, len(rows), builds, verdicts, incidents)
 
 

@@ -142,3 +142,14 @@ def ids_settle(models: Sequence[type[Model]]) -> None:
     with connection.cursor() as cursor:
         for statement in connection.ops.sequence_reset_sql(no_style(), list(models)):
             cursor.execute(statement)
+
+
+def rows_settle() -> None:
+    """Let PostgreSQL know what was loaded, as autovacuum would in time: plans and index-only scans need it.
+
+    Within a transaction there is no vacuum; statistics are gathered there too.
+    """
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE" if connection.in_atomic_block else "VACUUM (ANALYZE)")

@@ -15,7 +15,7 @@ from perfsite.regressions.models import Incident, IncidentEvent, Regression, Ver
 from perfsite.regressions.wording import Subject
 
 DETECTOR = "generated history"
-_STATES = ("resolved", "accepted", "resolved", "refuted")
+_STATES = ("fixed", "accepted", "fixed", "invalid")
 _RECENT = timedelta(days=5)
 
 

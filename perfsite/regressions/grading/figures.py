@@ -7,16 +7,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.core.cache import cache
 from django.db.models import Count
 
 from perfsite.regressions.grading.rates import Kind, Rate, kind_of, rate_of
 from perfsite.regressions.models import Incident, Regression, SelfTest, Suspicion, Verdict
 from perfsite.regressions.selectors import change_rank
-from perfsite.results.models import Measurement
+from perfsite.results.models import Measurement, Series
 from perfsite.results.selectors import metric_judged
-from perfsite.runs.models import Project
+from perfsite.runs.models import Build, Project
 
 PERIOD = timedelta(days=90)
+_MANY = 100_000  # builds times series: from then on points are counted once a day
 RIGHT = frozenset({"confirmed", "accepted", "fixed"})
 WRONG = frozenset({"invalid", "withdrawn"})
 MOVED = frozenset({"regressed", "improved"})
@@ -171,9 +173,29 @@ def _suspicions_count(table: dict[Kind, _Counts], project: Project, since: datet
 
 
 def _points_count(table: dict[Kind, _Counts], project: Project, since: datetime) -> None:
+    for metric, device_class, count in _points_known(project, since):
+        _of(table, metric, device_class).counts["points"] += count
+
+
+def _points_known(project: Project, since: datetime) -> list[tuple[str, str, int]]:
+    """How many judged points each metric and device class has; of a long history as counted this day.
+
+    Millions of points are counted in seconds and are only what a rate is divided by.
+    """
+    builds = Build.objects.filter(project=project, received_at__gte=since).count()
+    if builds * Series.objects.filter(project=project).count() < _MANY:
+        return _points_now(project, since)
+    key = f"grading-points:{project.pk}:{since:%Y-%m-%d}"
+    rows: list[tuple[str, str, int]] | None = cache.get(key)
+    if rows is None:
+        rows = _points_now(project, since)
+        cache.set(key, rows, timedelta(days=1).total_seconds())
+    return rows
+
+
+def _points_now(project: Project, since: datetime) -> list[tuple[str, str, int]]:
     points = Measurement.objects.filter(
         metric_judged("series__metric"), series__project=project, build__received_at__gte=since
     )
     rows = points.values_list("series__metric", "series__device_class").annotate(count=Count("id"))
-    for metric, device_class, count in rows.order_by():
-        _of(table, metric, device_class).counts["points"] += count
+    return list(rows.order_by())

@@ -27,6 +27,7 @@ class Command(BaseCommand):
         parser.add_argument("--builds", type=int, default=500, help="measured builds; some more are skipped")
         parser.add_argument("--seed", type=int, default=1)
         parser.add_argument("--project", default="history", help="slug of the project to make")
+        parser.add_argument("--samples", type=int, default=10, help="newest builds that keep raw samples")
         parser.add_argument("--until", help="moment of the newest build, ISO 8601; now when left out")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -41,6 +42,7 @@ class Command(BaseCommand):
                 builds=options["builds"],
                 seed=options["seed"],
                 until=until,
+                samples=options["samples"],
             )
         except PerfsiteError as error:
             raise CommandError(f"{error}.") from None
