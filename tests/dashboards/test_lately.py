@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from perfsite.dashboards.selectors.lately import moved_spread
 from perfsite.regressions.models import Verdict
 from perfsite.results.models import Series
 from perfsite.runs.models import Project, Worker
@@ -100,3 +101,12 @@ def test_what_a_device_costs_is_not_for_strangers(world, client):
     Worker.objects.update(facts={"price_per_hour": 2.0})
     for address in ("/?format=json", "/moved/?format=json&rank=cost"):
         assert {row["cost_per_device_hour"] for row in client.get(address).json()["moved"]} == {None}
+
+
+def test_a_commit_that_moved_many_hides_no_other(world):
+    first, second = world.builds[5], world.builds[6]
+    sure = [Verdict(pk=number, build=first, kind="regressed") for number in range(1, 13)]
+    other = Verdict(pk=20, build=second, kind="regressed")
+    spread = moved_spread([*sure, other], most=8)
+    assert [row.pk for row in spread] == [1, 2, 3, 4, 5, 6, 7, 20]
+    assert [row.pk for row in moved_spread(sure, most=8)] == list(range(1, 9))

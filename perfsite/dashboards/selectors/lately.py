@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -25,6 +26,7 @@ RANKS = ("noise", "size", "time", "cost")
 # half of an interval that is not known: what a quiet metric scatters, so that such rows rank by size alone
 _HALF_UNKNOWN = 0.01
 _HALF_LEAST = 1e-4
+_PER_BUILD = 2
 
 
 def moved_since(
@@ -60,6 +62,22 @@ def moved_since(
         orders["cost"] = Abs("cost", output_field=FloatField()).desc(nulls_last=True)
     related = ("series__project", "build", "regression__incident")
     return ranked.select_related(*related).order_by(orders.get(rank, orders["noise"]), "-id")
+
+
+def moved_spread(verdicts: Sequence[Verdict], *, most: int) -> list[Verdict]:
+    """The first `most` of a ranking, few of one build: a commit that moved hundreds hides no other.
+
+    Where that leaves room, it is filled with the next best.
+    """
+    times: Counter[tuple[int, str]] = Counter()
+    chosen: list[Verdict] = []
+    others: list[Verdict] = []
+    for verdict in verdicts:
+        times[verdict.build_id, verdict.kind] += 1
+        few = times[verdict.build_id, verdict.kind] <= _PER_BUILD
+        (chosen if few else others).append(verdict)
+    shown = {verdict.pk for verdict in [*chosen[:most], *others[: max(0, most - len(chosen))]]}
+    return [verdict for verdict in verdicts if verdict.pk in shown]
 
 
 def moved_counts(*, projects: Sequence[Project], since: datetime) -> dict[str, int]:

@@ -12,7 +12,7 @@ from perfsite.dashboards.selectors.access import project_get, projects_readable
 from perfsite.dashboards.selectors.hardware import fitness_rows
 from perfsite.dashboards.selectors.home import incidents_open, project_rows
 from perfsite.dashboards.selectors.jobs import jobs_queued_count, jobs_running
-from perfsite.dashboards.selectors.lately import SPANS, moved_counts, moved_since
+from perfsite.dashboards.selectors.lately import SPANS, moved_counts, moved_since, moved_spread
 from perfsite.dashboards.selectors.prices import prices_known
 from perfsite.dashboards.selectors.workers import worker_cards, workers_unserved
 from perfsite.dashboards.views.overviews import home_tables
@@ -20,6 +20,7 @@ from perfsite.dashboards.views.reading import page
 from perfsite.dashboards.views.twins import page_render
 
 _MOVED = 8  # rows on the first page; the rest is behind a link
+_LOOKED = 100  # rows that they are chosen from
 
 
 @require_safe
@@ -33,16 +34,17 @@ def home(request: HttpRequest) -> HttpResponse:
     prices = prices_known() if request.user.is_authenticated else {}  # what a device costs is the operator's
     rank = "cost" if prices and request.GET.get("rank") == "cost" else "noise"
     since = now - SPANS["week"]
-    moved = list(moved_since(projects=projects, since=since, rank=rank, prices=prices)[: _MOVED + 1])
+    ranked = moved_since(projects=projects, since=since, rank=rank, prices=prices)
+    moved = moved_spread(list(ranked[:_LOOKED]), most=_MOVED)
     counts = moved_counts(projects=projects, since=now - SPANS["week"]) if moved else {}
     fitness = fitness_rows() if request.user.is_authenticated else []
     context = {
-        "moved": moved[:_MOVED],
+        "moved": moved,
         "rank": rank,
         "prices": prices,
         "moved_counts": counts,
         "moved_day": sum(moved_counts(projects=projects, since=now - SPANS["day"]).values()) if moved else 0,
-        "moved_more": max(0, sum(counts.values()) - _MOVED),
+        "moved_more": sum(counts.values()) - len(moved),
         "ill": [row for row in fitness if row.is_ill],
         "rows": project_rows(projects=projects),
         "incidents": incidents_open(projects=projects),
