@@ -193,7 +193,7 @@ class BrowserTest(StaticLiveServerTestCase):
     def test_many_incidents_are_triaged_at_once(self):
         self.history()
         self.login()
-        self.open("/incidents/?state=open")
+        self.open("/incidents/?kind=code")
         ticks = self.all("input[name='incidents']")
         many = min(2, len(ticks))
         assert many
@@ -204,7 +204,7 @@ class BrowserTest(StaticLiveServerTestCase):
         self.find("#bulk-reason").send_keys("worth the accuracy", Keys.ENTER)
         self.wait(lambda: self.all(".messages"))
         assert f"{many} of {many} incidents are accepted now" in self.find(".messages").text
-        assert "state=open" in self.browser.current_url, "one comes back to the list as it was narrowed"
+        assert "kind=code" in self.browser.current_url, "one comes back to the list as it was narrowed"
         assert set(Incident.objects.filter(pk__in=chosen).values_list("state", flat=True)) == {"accepted"}
 
     def test_the_course_of_a_soak_is_drawn_and_fits_a_phone(self):
