@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "perfsite.dashboards",
     "perfsite.embedded",
     "perfsite.demo",
+    "perfsite.bench",
 ]
 
 MIDDLEWARE = [

@@ -17,6 +17,8 @@ from workers.text import text_clean
 
 PROTOCOL = 4  # since a build may be a delivered file
 WAKE_TASK = "workers.wake"
+WAKE_PREFIX = "perfsite-wake:"
+"""What every key of the wake-ups at the broker begins with: all that a worker's user may touch there."""
 
 FailureKind = Literal[
     "checkout",

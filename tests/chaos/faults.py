@@ -12,6 +12,7 @@ from celery import Celery
 
 from tests.chaos.boxes import Box, clock_possible
 from tests.chaos.stand_in_faults import REPORT_FAULTS
+from workers.messages import WAKE_PREFIX
 
 if TYPE_CHECKING:
     from tests.chaos.run import Run
@@ -92,17 +93,25 @@ def _postgres_restarted(run: Run, rng: random.Random) -> None:
     run.servers.postgres.start()
 
 
-def _messages_doubled(run: Run, rng: random.Random) -> bool | None:
+def _sender(run: Run, prefix: str) -> Celery:
+    """Sends to queues whose keys begin so; gives up where it would wait for Redis, and Redis for this thread."""
     sender = Celery(broker=run.servers.broker, set_as_current=False)
-    # without these it would wait for Redis for ever, and Redis for this thread to start it again
     sender.conf.broker_connection_timeout = 1
     sender.conf.broker_transport_options = {
+        "global_keyprefix": prefix,
         "socket_connect_timeout": 1, "socket_timeout": 2, "retry_on_timeout": False, "max_retries": 0,
     }  # fmt: skip
+    return sender
+
+
+def _messages_doubled(run: Run, rng: random.Random) -> bool | None:
+    site, wakes = _sender(run, ""), _sender(run, WAKE_PREFIX)
     if not run.servers.redis_answers():
         return False
     try:
-        for task, queue in (("workers.wake", "gpu.cpu"), ("runs.sweep", "site"), ("runs.plan", "site")):
+        for sender, task, queue in (
+            (wakes, "workers.wake", "gpu.cpu"), (site, "runs.sweep", "site"), (site, "runs.plan", "site"),
+        ):  # fmt: skip
             for _ in range(DOUBLED):
                 sender.send_task(task, queue=queue, ignore_result=True, retry=False)
     except Exception:  # Redis is away just now, which kombu tells in many ways

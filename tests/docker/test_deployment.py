@@ -11,9 +11,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+import redis
 import yaml
 
 from perfsite import gauges
+from perfsite.core.broker_acl import USER, acl_words
+from perfsite.embedded.broker import server_find
 from perfsite.embedded.ports import port_free
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,6 +116,32 @@ def test_every_service_and_pod_is_kept_from_being_root():
 def test_no_secret_has_a_default():
     default = re.compile(r"\$\{(\w*(?:PASSWORD|SECRET|TOKEN)\w*):?-([^}]+)\}")
     assert [found for compose in COMPOSE for found in default.findall(json.dumps(compose))] == []
+
+
+def test_composes_broker_knows_the_workers_user_and_its_rules():
+    """The very command, by a Redis of this machine: the user has the rules of `manage.py worker broker`."""
+    services = yaml.safe_load((DOCKER / "compose.yaml").read_text())["services"]
+    port = port_free(0)
+    filled = [re.sub(r"\$\{(\w+)[^}]*\}", lambda found: found[1].lower(), word) for word in services["redis"]["command"]]
+    command = [server_find(), "--port", str(port), "--save", "", *filled[1:]]
+    command[command.index("--appendonly") + 1] = "no"
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        client = redis.Redis(port=port, password="redis_password")
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                client.ping()
+                break
+            except redis.ConnectionError:
+                time.sleep(0.05)
+        told = client.acl_getuser(USER)
+        client.execute_command("ACL SETUSER", "by-command", *acl_words("perfsite_worker_redis_password"))
+        assert told == client.acl_getuser("by-command")
+        assert redis.Redis(port=port, username=USER, password="perfsite_worker_redis_password").ping()
+    finally:
+        server.terminate()
+        server.wait(10)
 
 
 @pytest.mark.django_db

@@ -93,6 +93,7 @@ def test_doubled_wake_ups_claim_nothing_twice(service, watched):
     from celery import Celery
 
     sender = Celery(broker=service.broker_url)
+    sender.conf.broker_transport_options = {"global_keyprefix": "perfsite-wake:"}
     for _ in range(20):
         sender.send_task("workers.wake", queue="gpu.cpu", ignore_result=True)
     jobs = check_ended_once(service, "doubled", 4)

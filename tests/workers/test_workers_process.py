@@ -13,7 +13,7 @@ from celery import Celery
 from site_standin import PATIENCE_S, TOKEN, StandIn, Told, alive, wait_until
 from watched_repository import Repository
 
-from workers.messages import WAKE_TASK, queue_name
+from workers.messages import WAKE_PREFIX, WAKE_TASK, queue_name
 
 Worker = Callable[..., subprocess.Popen[str]]
 
@@ -22,7 +22,7 @@ Worker = Callable[..., subprocess.Popen[str]]
 def wake(broker: str) -> Callable[[], None]:
     """Publishes a wake-up the way the site does."""
     app = Celery("site", broker=broker, set_as_current=False)
-    app.conf.update(task_ignore_result=True)
+    app.conf.update(task_ignore_result=True, broker_transport_options={"global_keyprefix": WAKE_PREFIX})
 
     def wake() -> None:
         app.send_task(WAKE_TASK, queue=queue_name("cpu"), retry=False, kwargs={"newer": "field"})
