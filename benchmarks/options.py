@@ -127,7 +127,12 @@ def options_checked(values: Mapping[str, object] | Iterable[tuple[str, object]])
     Raises:
         ValueError: an unknown name, or a value its row does not allow; the message says what is.
     """
-    pairs = dict(values)
+    try:
+        pairs = dict(values)
+    except TypeError:
+        raise ValueError(f"options should be a table of names and values, not {values!r:.100}") from None
+    if odd := next((name for name in pairs if not isinstance(name, str)), None):
+        raise ValueError(f"an option's name is a text, not {odd!r:.100}")
     checked = ((name, option_checked(name, pairs[name])) for name in sorted(pairs))
     return tuple((name, value) for name, value in checked if not _is_default(name, value))
 

@@ -24,6 +24,7 @@ from perfsite.runs.models import Attempt, Build, Job, SiteStart, Worker
 from perfsite.webhooks.models import RefusalCount
 
 RECENT = 20_000
+CANARY_REPORTS = 2_000
 _KEPT_S = 10.0
 _SEEN_S = 7 * 86400.0
 _lock = threading.Lock()
@@ -54,6 +55,7 @@ class _Database(Collector):
         yield from _recent()
         yield from _kept_files()
         yield from _devices()
+        yield _canaries()
         yield from _times()
 
 
@@ -101,9 +103,9 @@ def _kept_files() -> Iterator[GaugeMetricFamily]:
     yield _gauge("artifacts_broken", told, (), [(broken,)])
 
 
-def _newest(model: type[Model]) -> QuerySet[Any]:
+def _newest(model: type[Model], count: int = RECENT) -> QuerySet[Any]:
     last = model._default_manager.aggregate(last=Max("pk"))["last"] or 0
-    return model._default_manager.filter(pk__gt=last - RECENT)
+    return model._default_manager.filter(pk__gt=last - count)
 
 
 def _devices() -> Iterator[GaugeMetricFamily]:
@@ -118,6 +120,20 @@ def _devices() -> Iterator[GaugeMetricFamily]:
     yield _gauge("worker_silent_seconds", "since the worker was last heard of", labels, seen)
     told = "utilisation, memory, temperature, power, clocks, throttle bits"
     yield _gauge("device_reading", told, (*labels, "reading"), readings)
+
+
+def _canaries() -> GaugeMetricFamily:
+    """The pinned computation in each device's newest report: what moves alone when a device is sick."""
+    labels = ("worker", "device_class", "device", "clock", "when")
+    told = f"the pinned computation, in each worker's newest report among the newest {CANARY_REPORTS}"
+    rows: dict[str, list[tuple]] = {}
+    worker = ("attempt__worker__name", "attempt__worker__device_class", "attempt__worker__device_uuid")
+    newest = _newest(Report, CANARY_REPORTS).filter(attempt__isnull=False).order_by("-pk")
+    for name, device_class, device, canary in newest.values_list(*worker, "canary"):
+        if canary and name not in rows:
+            who = (name, device_class, device)
+            rows[name] = [(*who, one["clock"], one["when"], one["seconds"]) for one in canary]
+    return _gauge("canary_seconds", told, labels, [row for some in rows.values() for row in some])
 
 
 def _times() -> Iterator[GaugeMetricFamily]:

@@ -10,8 +10,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
 
 from perfsite.core import environ
+from perfsite.core.contradictions import contradictions
 from perfsite.core.logs import logging_settings
 
 BASE = Path(__file__).resolve().parent
@@ -215,3 +217,6 @@ LOGGING = logging_settings(
     ),
     form=environ.env_choice("PERFSITE_LOG_FORMAT", default="line", known=("line", "json")),
 )
+
+if _wrong := contradictions(globals()):
+    raise ImproperlyConfigured("; ".join(_wrong))

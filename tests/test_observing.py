@@ -10,9 +10,11 @@ from structlog.contextvars import clear_contextvars
 
 from perfsite import gauges
 from perfsite.core.logs import logging_settings
+from perfsite.results.services import report_store
 from perfsite.runs.models import Job, SiteStart, Worker
 from perfsite.runs.tasks import sweep
 from tests.factories import build_make, claim, job_make, project_make, worker_make
+from tests.reports import report_make
 
 pytestmark = pytest.mark.django_db
 
@@ -70,6 +72,20 @@ def test_metrics_count_what_is_there(client):
     assert told["perfsite_request_seconds_count", *asked] >= 1
     Job.objects.update(state="failed", failure_kind="timeout")
     assert scraped(client)["perfsite_jobs_ended_recent", ("failure", "timeout"), ("state", "failed")] == 2
+
+
+def test_the_canary_of_each_workers_newest_report_is_a_gauge(client, settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    worker = worker_make("w1")
+    for number, seconds in enumerate((0.010, 0.012), start=1):
+        job_make(build_make(project_make(), number))
+        attempt = claim(worker)
+        canary = ({"when": "before", "clock": "cpu", "seconds": seconds, "n": 5},)
+        body = report_make(attempt.job, {"latency_p50": 0.01}, canary=canary)
+        assert report_store(token=attempt.token, body=body, raw=body.model_dump_json().encode())
+    told = {key: value for key, value in scraped(client).items() if key[0] == "perfsite_canary_seconds"}
+    labels = {"clock": "cpu", "device": "cpu-1", "device_class": "cpu", "when": "before", "worker": "w1"}
+    assert told == {("perfsite_canary_seconds", *sorted(labels.items())): 0.012}
 
 
 def test_metrics_are_not_for_everybody(client, settings):

@@ -21,6 +21,7 @@ from workers.nursery import PRELOAD, Nursery
 from workers.nvml import GpuLostError
 from workers.options import Options, options_read, worker_name
 from workers.process import hide_from_peers
+from workers.sandbox import SandboxError, sandbox_try
 from workers.station import Station
 from workers.tasks import wakeups_consume
 
@@ -42,7 +43,7 @@ def main() -> int:
             options.device, work=options.work, locks=options.locks, price_per_hour=options.price_per_hour
         ) as bench:
             _serve(options, bench)
-    except (DeviceError, GpuLostError, Refused, Rejected) as error:
+    except (DeviceError, GpuLostError, Refused, Rejected, SandboxError) as error:
         sys.stderr.write(f"perfsite worker: {error}\n")
         return CANNOT_WORK
     except OSError as error:  # a full disk, a folder of another user
@@ -62,6 +63,7 @@ def _serve(options: Options, bench: Bench) -> None:
         cores=bench.cores,
         visible_gpu=bench.gpu.uuid if bench.gpu else None,
         preload=PRELOAD if options.preload else (),
+        sandbox=_sandbox(options, folders),
     )
     with SiteClient(options.site, options.token) as client, nursery:
         station = Station(
@@ -81,6 +83,15 @@ def _serve(options: Options, bench: Bench) -> None:
             if pool.submit(station.introduce, hello).result():
                 _announce_when_ready(station, options, bench, name)
                 pool.submit(station.run, hello).result()
+
+
+def _sandbox(options: Options, folders: Folders) -> tuple[str, ...]:
+    """What confines watched code; refused at the start rather than at the first job."""
+    if not options.sandbox:
+        return ()
+    if why := sandbox_try():
+        raise SandboxError(f"--sandbox is asked for, and this machine cannot: {why}")
+    return folders.sandbox(options.work, network=options.sandbox_network)
 
 
 def _announce_when_ready(station: Station, options: Options, bench: Bench, name: str) -> None:

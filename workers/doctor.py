@@ -8,6 +8,8 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Literal
 
 import httpx
@@ -16,10 +18,12 @@ from workers.device import lock_folder
 from workers.messages import PROTOCOL
 from workers.nvml import gpu_list
 from workers.options import Options, options_read
+from workers.sandbox import sandbox_try
 from workers.station import ROOM_BYTES
 
 Word = Literal["ok", "warn", "fail"]
 _TIMEOUT_S = 15.0
+_SKEW_MOST_S = 30.0
 _QUICK = ("work folder", "room", "site")
 
 
@@ -123,6 +127,31 @@ def _user(options: Options) -> Finding:
     return Finding("ok", f"user {os.geteuid()}")
 
 
+def _sandbox(options: Options) -> Finding:
+    if not options.sandbox:
+        return Finding("ok", "not asked for: watched code sees the network and this user's files")
+    if why := sandbox_try():
+        return Finding("fail", why, "allow user namespaces here, or leave --sandbox away")
+    network = "with" if options.sandbox_network else "without"
+    return Finding("ok", f"watched code runs under bubblewrap, {network} network")
+
+
+def _clock(options: Options) -> Finding:
+    """Signed URLs and TLS want a clock that is right; what the site stores has its own."""
+    try:
+        answer = httpx.get(f"{options.site.rstrip('/')}/healthz", timeout=_TIMEOUT_S)
+        told = parsedate_to_datetime(answer.headers["Date"])
+    except (httpx.HTTPError, httpx.InvalidURL, KeyError, ValueError):
+        return Finding(
+            "warn", "not compared: the site does not tell its time", "mend the site's address first"
+        )
+    skew = (datetime.now(UTC) - told).total_seconds()
+    word: Word = "warn" if abs(skew) > _SKEW_MOST_S else "ok"
+    side = "before" if skew > 0 else "behind"
+    mend = "start a time service here: systemctl enable --now systemd-timesyncd" if word == "warn" else ""
+    return Finding(word, f"{abs(skew):.0f} s {side} the site's", mend)
+
+
 def _site(options: Options) -> Finding:
     try:
         answer = httpx.get(f"{options.site.rstrip('/')}/healthz", timeout=_TIMEOUT_S)
@@ -144,6 +173,12 @@ def _token(options: Options) -> Finding:
         answer = httpx.post(url, json=body, headers=headers, timeout=_TIMEOUT_S)
     except (httpx.HTTPError, httpx.InvalidURL):
         return Finding("fail", "not asked: the site does not answer", "mend the site's address first")
+    if answer.status_code == 429:
+        wait = answer.headers.get("Retry-After", "60")
+        return Finding("warn", "the site answers 429: too many requests from here", f"try again in {wait} s")
+    if answer.status_code >= 500:
+        told = f"the site answers {answer.status_code}: it cannot serve now, which says nothing of the token"
+        return Finding("fail", told, "look at the site's /readyz and its log")
     if answer.status_code in (401, 403):
         return Finding("fail", "the site refuses the token", "manage.py token add NAME --purpose worker")
     if f"protocol {PROTOCOL}" in answer.text:
@@ -163,7 +198,9 @@ CHECKS: dict[str, Callable[[Options], Finding]] = {
     "work folder": _work,
     "room": _room,
     "locks": _locks,
+    "sandbox": _sandbox,
     "site": _site,
+    "clock": _clock,
     "token": _token,
 }
 """The checks, in the order in which they are told."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from workers.sandbox import sandbox_command
+
 
 @dataclass(frozen=True)
 class Folders:
@@ -19,6 +21,16 @@ class Folders:
     spool: Path
     zygote: Path
     soaks: Path
+
+    def sandbox(self, work: Path, *, network: bool) -> tuple[str, ...]:
+        """The words that confine the zygote: of the work folder it sees its jobs, kept exports and soaks.
+
+        Raises:
+            SandboxError: bubblewrap is not installed.
+        """
+        writable = (self.zygote, self.jobs, self.soaks)
+        self.onnx.mkdir(parents=True, exist_ok=True)
+        return sandbox_command(writable=writable, readable=(self.onnx,), hidden=(work,), network=network)
 
     @classmethod
     def under(cls, work: Path, worker: str) -> Folders:

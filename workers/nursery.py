@@ -91,6 +91,8 @@ class Fork:
 class Nursery:
     """A context manager; `fork` may be called again and again, one child at a time.
 
+    `sandbox` has the words before the zygote's command that confine it (see `sandbox.py`).
+
     The kernel ends the zygote with the thread that started it, so that thread must outlive the jobs.
     """
 
@@ -102,12 +104,14 @@ class Nursery:
         visible_gpu: str | None = None,
         preload: tuple[str, ...] = PRELOAD,
         start_timeout_s: float = 120.0,
+        sandbox: tuple[str, ...] = (),
     ) -> None:
         self._home = home
         self._cores = cores
         self._visible_gpu = visible_gpu
         self._preload = preload
         self._start_timeout_s = start_timeout_s
+        self._sandbox = sandbox
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
 
@@ -129,7 +133,10 @@ class Nursery:
         if self._process is None:
             return []
         try:
-            return psutil.Process(self._process.pid).children(recursive=True)
+            zygote = psutil.Process(self._process.pid)
+            if self._sandbox:  # what was started only waits for the zygote, its one child
+                zygote = next(iter(zygote.children()), zygote)
+            return zygote.children(recursive=True)
         except psutil.NoSuchProcess:
             return []
 
@@ -187,12 +194,14 @@ class Nursery:
         with other:
             self._process = subprocess.Popen(
                 [
+                    *self._sandbox,
                     sys.executable,
                     "-P",
                     "-c",
                     _BOOT,
                     str(_PACKAGE_ROOT),
-                    str(os.getpid()),
+                    # inside, the worker has no process id: bubblewrap ends all with it
+                    "0" if self._sandbox else str(os.getpid()),
                     str(other.fileno()),
                     ",".join(map(str, self._cores)),
                     ",".join(self._preload),

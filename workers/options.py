@@ -26,6 +26,8 @@ class Options:
     poll_s: float
     preload: bool
     price_per_hour: float | None
+    sandbox: bool
+    sandbox_network: bool
     fetch: FetchPolicy
 
 
@@ -57,6 +59,8 @@ def options_read(arguments: Sequence[str], environment: Mapping[str, str]) -> Op
         poll_s=given.poll,
         preload=not given.no_preload,
         price_per_hour=given.price,
+        sandbox=given.sandbox,
+        sandbox_network=given.sandbox_network,
     )
 
 
@@ -107,6 +111,18 @@ def _parser_make(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         action="store_true",
         default=environment.get("PERFSITE_PRELOAD") == "0",
         help="start every child from a bare interpreter, 2 s slower each [PERFSITE_PRELOAD=0]",
+    )
+    add(
+        "--sandbox",
+        action="store_true",
+        default=environment.get("PERFSITE_SANDBOX") == "1",
+        help="run watched code under bubblewrap, without network [PERFSITE_SANDBOX=1]",
+    )
+    add(
+        "--sandbox-network",
+        action="store_true",
+        default=environment.get("PERFSITE_SANDBOX_NETWORK") == "1",
+        help="leave it the network, for models that fetch their weights [PERFSITE_SANDBOX_NETWORK=1]",
     )
     add(
         "--price",

@@ -37,7 +37,7 @@ SETTINGS: dict[str, Any] = {
     "broker_connection_max_retries": None,
     "broker_connection_timeout": 4,
     "broker_transport_options": {
-        "global_keyprefix": WAKE_PREFIX,  # kombu's own keys too: a worker never sees those of the site's tasks
+        "global_keyprefix": WAKE_PREFIX,  # kombu's own keys too: none is shared with the site's tasks
         "socket_timeout": 30,
         "socket_connect_timeout": 4,
         "socket_keepalive": True,

@@ -35,12 +35,13 @@ EVENTS_FD = 3
 def main(arguments: list[str]) -> None:
     """Serve until the worker closes the socket.
 
-    `arguments` are the worker's process id, the socket's descriptor, the cores (`1,2,3`, or empty
-    for all) and the modules to import, joined by commas.
+    `arguments` are the worker's process id (0 where a sandbox sees to it), the socket's descriptor, the
+    cores (`1,2,3`, or empty for all) and the modules to import, joined by commas.
     """
     parent, descriptor, cores, modules = arguments
     signal.signal(signal.SIGTERM, _on_term)
-    die_with_parent(int(parent), signal.SIGTERM)
+    if parent != "0":
+        die_with_parent(int(parent), signal.SIGTERM)
     adopt_orphans()
     if cores:  # before the imports: OpenMP counts its threads when it is loaded
         os.sched_setaffinity(0, {int(core) for core in cores.split(",")})

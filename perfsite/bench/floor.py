@@ -21,7 +21,11 @@ from perfsite.webhooks.models import Delivery  # noqa: E402 - the apps must be l
 def insert(request: HttpRequest, project: int) -> HttpResponse:
     """One row of the table that an accepted webhook ends in."""
     Delivery.objects.create(
-        project_id=project, forge="floor", delivery_id=request.headers["X-Delivery"], event="push", outcome="kept"
+        project_id=project,
+        forge="floor",
+        delivery_id=request.headers["X-Delivery"],
+        event="push",
+        outcome="kept",
     )
     return HttpResponse(status=202)
 

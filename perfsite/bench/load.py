@@ -80,7 +80,9 @@ def _sent(connection: http.client.HTTPConnection, request: Request) -> None:
         raise PerfsiteError(f"{request.path} answered {answer.status}: {said[:300]!r}")
 
 
-def in_turns(sides: dict[str, Callable[[float], float]], *, seconds: float, turns: int = 3) -> dict[str, float]:
+def in_turns(
+    sides: dict[str, Callable[[float], float]], *, seconds: float, turns: int = 3
+) -> dict[str, float]:
     """The median rate of each side, measured in turns so that a busy machine harms all alike."""
     found: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(turns):

@@ -29,7 +29,12 @@ def place_made(url: str) -> Iterator[dict[str, str]]:
     Everything is removed at the end.
     """
     with tempfile.TemporaryDirectory(prefix="perfsite-bench-") as folder:
-        environment = {**os.environ, "PERFSITE_DATA": folder, "PERFSITE_LOCKS": folder, "PERFSITE_LOG": "WARNING"}
+        environment = {
+            **os.environ,
+            "PERFSITE_DATA": folder,
+            "PERFSITE_LOCKS": folder,
+            "PERFSITE_LOG": "WARNING",
+        }
         environment.pop("DATABASE_URL", None)
         # one address sends every webhook, one token every claim: what is measured is the service
         environment |= {"PERFSITE_API_PER_MINUTE": "10000000", "DJANGO_SETTINGS_MODULE": "perfsite.settings"}
@@ -66,7 +71,16 @@ def rows_measured(environment: dict[str, str], *, points: int, seconds: float, o
     Raises:
         PerfsiteError: it failed; the message ends with what it said.
     """
-    command = [sys.executable, str(MANAGE), "bench", "--here", "--rows", str(points), "--seconds", str(seconds)]
+    command = [
+        sys.executable,
+        str(MANAGE),
+        "bench",
+        "--here",
+        "--rows",
+        str(points),
+        "--seconds",
+        str(seconds),
+    ]
     command += [word for name in only for word in ("--only", name)]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:

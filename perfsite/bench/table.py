@@ -42,7 +42,9 @@ def row_at_least(what: str, value: float, unit: str, *, floor: float, least: flo
 def row_at_most(what: str, value: float, unit: str, *, floor: float, most: float, note: str = "") -> Row:
     """A time that may be at most `most` times its floor."""
     ratio = value / floor if floor else float("inf")
-    return Row(what, value, unit, floor, ratio, f"at most {most:g} x the floor", ratio <= most, "less", note=note)
+    return Row(
+        what, value, unit, floor, ratio, f"at most {most:g} x the floor", ratio <= most, "less", note=note
+    )
 
 
 def row_under(what: str, value: float, unit: str, *, limit: float, note: str = "") -> Row:
@@ -62,9 +64,19 @@ def rows_growth(small: Sequence[Row], large: Sequence[Row]) -> list[Row]:
         told = f"growth, {old.points:,} to {row.points:,} points: {row.what}"
         aim = f"flat within {GROWTH_MOST:g} x"
         grown.append(
-            Row(told, row.value, row.unit, old.value, worse, aim, worse <= GROWTH_MOST, row.better, row.database,
-                row.points)
-        )  # fmt: skip
+            Row(
+                told,
+                row.value,
+                row.unit,
+                old.value,
+                worse,
+                aim,
+                worse <= GROWTH_MOST,
+                row.better,
+                row.database,
+                row.points,
+            )
+        )
     return grown
 
 
@@ -82,11 +94,22 @@ def table_text(rows: Sequence[Row]) -> str:
     cells = [heads, *(_cells(row) for row in rows)]
     widths = [max(len(line[place]) for line in cells) for place in range(len(heads))]
     lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) for line in cells]
-    return "\n".join(line.rstrip() for line in [*lines, *sorted({f"- {row.note}" for row in rows if row.note})])
+    return "\n".join(
+        line.rstrip() for line in [*lines, *sorted({f"- {row.note}" for row in rows if row.note})]
+    )
 
 
 def _cells(row: Row) -> tuple[str, ...]:
     floor = "" if row.floor is None else f"{row.floor:.3g} {row.unit}"
     ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
     value = f"{row.value:.3g} {row.unit}"
-    return (row.database, f"{row.points:,}", row.what, value, floor, ratio, row.aim, "yes" if row.ok else "NO")
+    return (
+        row.database,
+        f"{row.points:,}",
+        row.what,
+        value,
+        floor,
+        ratio,
+        row.aim,
+        "yes" if row.ok else "NO",
+    )

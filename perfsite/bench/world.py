@@ -62,10 +62,16 @@ def jobs_made(
     )
     return Job.objects.bulk_create(
         [
-            Job(run=runs[number // per_build], device_class=device_class, model=f"model-{number % per_build}",
-                precision="fp32", spec=spec, priority=PRIORITY_HEAD)
+            Job(
+                run=runs[number // per_build],
+                device_class=device_class,
+                model=f"model-{number % per_build}",
+                precision="fp32",
+                spec=spec,
+                priority=PRIORITY_HEAD,
+            )
             for number in range(count)
-        ],  # fmt: skip
+        ],
         batch_size=_BATCH,
     )
 

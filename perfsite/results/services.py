@@ -116,9 +116,11 @@ def _points_store(*, attempt: Attempt, environment: Environment, body: Body) -> 
         return []
     doubtful = _cases_unstable(body.remarks)
     ordered = cases_of(job.spec)
+    told = body.measurements
+    series = series_note(build=build, job=job, split=environment.split, told=told)
     rows = [
         Measurement(
-            series=series_note(build=build, job=job, split=environment.split, measured=measured),
+            series=one,
             ordinal=build.ordinal,
             value=measured.value,
             ci_low=measured.ci_low,
@@ -128,7 +130,7 @@ def _points_store(*, attempt: Attempt, environment: Environment, body: Body) -> 
             build=build,
             job=job,
         )
-        for measured in body.measurements
+        for one, measured in zip(series, told, strict=True)
     ]
     Measurement.objects.bulk_create(rows, ignore_conflicts=True)
     return rows
@@ -142,27 +144,39 @@ def points_count(report: Report, points: Sequence[Measurement]) -> None:
     report.save(update_fields=["points", "judged", "unstable"])
 
 
-def series_note(*, build: Build, job: Job, split: str, measured: Measured) -> Series:
-    """The series a measurement belongs to, made when it is its first point."""
-    case = measured.case
+def series_note(*, build: Build, job: Job, split: str, told: Sequence[Measured]) -> list[Series]:
+    """The series of each measurement, in order, made when it is its first point; two queries for all."""
     names = ("model", "runner", "precision", "shape", "suite")
-    fields = {name: getattr(case, name) for name in names}
-    return series_find_or_make(
-        build=build, device_class=job.device_class, split=split, fields=fields, metric=measured.metric
-    )
+    rows = []
+    for measured in told:
+        fields = {name: getattr(measured.case, name) for name in names}
+        rows.append(_series_fields(build, job.device_class, split, fields, measured.metric))
+    keys = [series_key(project_id=build.project_id, fields=row) for row in rows]
+    known = _series_by_key(keys)
+    fresh = {key: row for key, row in zip(keys, rows, strict=True) if key not in known}
+    if fresh:
+        made = [Series(key=key, project_id=build.project_id, **row) for key, row in fresh.items()]
+        Series.objects.bulk_create(made, ignore_conflicts=True)  # another report may make them just now
+        known |= _series_by_key(list(fresh))
+    return [known[key] for key in keys]
+
+
+def _series_by_key(keys: Sequence[str]) -> dict[str, Series]:
+    return {row.key: row for row in Series.objects.filter(key__in=keys)}
+
+
+def _series_fields(
+    build: Build, device_class: str, split: str, fields: Mapping[str, str], metric: str
+) -> dict[str, str]:
+    """All that a series is known by, but the project."""
+    return {"branch": build.branch, "device_class": device_class, "split": split, **fields, "metric": metric}
 
 
 def series_find_or_make(
     *, build: Build, device_class: str, split: str, fields: Mapping[str, str], metric: str
 ) -> Series:
     """The series of a case's `fields` (model, runner, precision, shape, suite, in this order) and metric."""
-    row = {
-        "branch": build.branch,
-        "device_class": device_class,
-        "split": split,
-        **fields,
-        "metric": metric,
-    }
+    row = _series_fields(build, device_class, split, fields, metric)
     key = series_key(project_id=build.project_id, fields=row)
     series, _ = Series.objects.get_or_create(key=key, defaults={"project_id": build.project_id, **row})
     return series

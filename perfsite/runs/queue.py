@@ -14,10 +14,11 @@ from perfsite.core.errors import ConflictError
 from perfsite.runs.lease import attempt_lose
 from perfsite.runs.models import Attempt, Build, BuildFile, Job, Worker
 from perfsite.runs.pairs import pairs_drop_others, pairs_of
-from perfsite.runs.services import PAIRS_MOST, run_refresh
+from perfsite.runs.services import PAIRS_MOST, run_running
 from workers.messages import BuildSource, Device, FileSource, Order
 
 log = logging.getLogger(__name__)
+_SEEN_EVERY = timedelta(seconds=1)
 
 
 def worker_greet(*, name: str, device: Device, facts: dict) -> Worker:
@@ -55,40 +56,53 @@ def job_claim(*, worker: Worker) -> Attempt | None:
     with transaction.atomic():
         for stale in Attempt.objects.filter(worker=worker, state="running").select_related("job"):
             attempt_lose(attempt=stale, reason=f"worker {worker.name} came back without it")
-        Worker.objects.filter(pk=worker.pk).update(last_seen=timezone.now())
-        for job_id in _candidates(worker):
+        _seen(worker)
+        for job in _candidates(worker):
             now = timezone.now()
-            taken = Job.objects.filter(pk=job_id, state="queued").update(
+            taken = Job.objects.filter(pk=job.pk, state="queued").update(
                 state="running", tries=F("tries") + 1, started_at=now, progress={}, log=""
             )
             if taken:
-                attempt = _attempt_open(job_id=job_id, worker=worker)
-                ids = {"job": job_id, "attempt": attempt.number, "worker": worker.name}
-                log.info("job claimed", extra={**ids, "build": attempt.job.run.build_id})
+                attempt = _attempt_open(job=job, worker=worker)
+                ids = {"job": job.pk, "attempt": attempt.number, "worker": worker.name}
+                log.info("job claimed", extra={**ids, "run": job.run_id})
                 return attempt
     return None
 
 
-def _candidates(worker: Worker) -> list[int]:
+def _seen(worker: Worker) -> None:
+    """Note that the worker lives; not again within a second, one that drains a queue asks often."""
+    now = timezone.now()
+    if now - worker.last_seen >= _SEEN_EVERY:
+        Worker.objects.filter(pk=worker.pk).update(last_seen=now)
+        worker.last_seen = now
+
+
+def _candidates(worker: Worker) -> list[Job]:
     """The jobs to try, the best first: one, locked, where rows can be skipped; else a few."""
-    jobs = Job.objects.filter(
-        Q(pin="") | Q(pin=worker.device_uuid), state="queued", device_class=worker.device_class
-    ).order_by("-priority", "id")
+    jobs = (
+        Job.objects.filter(
+            Q(pin="") | Q(pin=worker.device_uuid), state="queued", device_class=worker.device_class
+        )
+        .order_by("-priority", "id")
+        .only("run_id", "kind")
+    )
     if connection.features.has_select_for_update_skip_locked:
-        return list(jobs.select_for_update(skip_locked=True).values_list("pk", flat=True)[:1])
-    return list(jobs.values_list("pk", flat=True)[:5])
+        return list(jobs.select_for_update(skip_locked=True)[:1])
+    return list(jobs[:5])
 
 
-def _attempt_open(*, job_id: int, worker: Worker) -> Attempt:
-    pairs_drop_others(job_id=job_id, device_uuid=worker.device_uuid)
-    last = Attempt.objects.filter(job_id=job_id).aggregate(last=Max("number"))["last"] or 0
+def _attempt_open(*, job: Job, worker: Worker) -> Attempt:
+    if job.kind == Job.Kind.COMPARE:
+        pairs_drop_others(job_id=job.pk, device_uuid=worker.device_uuid)
+    last = Attempt.objects.filter(job_id=job.pk).aggregate(last=Max("number"))["last"] or 0
     attempt = Attempt.objects.create(
-        job_id=job_id,
+        job_id=job.pk,
         number=last + 1,
         worker=worker,
         lease_expires_at=timezone.now() + timedelta(seconds=settings.LEASE_SECONDS),
     )
-    run_refresh(run_id=attempt.job.run_id)
+    run_running(run_id=job.run_id)
     return attempt
 
 

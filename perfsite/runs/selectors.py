@@ -46,7 +46,8 @@ def device_classes_known() -> list[str]:
 
 def device_classes_waiting() -> list[str]:
     """The device classes that have a queued job."""
-    return sorted(set(Job.objects.filter(state="queued").values_list("device_class", flat=True)))
+    queued = Job.objects.filter(state="queued").order_by()  # the database picks: the queue may be long
+    return sorted(queued.values_list("device_class", flat=True).distinct())
 
 
 def worker_get(*, name: str, device: Device) -> Worker | None:

@@ -109,6 +109,22 @@ def test_a_role_may_what_the_table_says_and_no_more(role, numbers, client, djang
     assert wrong == []
 
 
+def test_a_superuser_is_refused_nowhere(numbers, client, django_user_model, settings):
+    """Who logs in by a link of the command line, and who `createsuperuser` made."""
+    settings.API_PER_MINUTE = {"worker": 10**6, "": 10**6}
+    client.force_login(django_user_model.objects.create_superuser("root"))
+    refused = []
+    for name, pattern in ADDRESSES:
+        rule = RULES[name]
+        if OTHER_SESSION & {name} or max(rule.read, rule.write) is Role.NONE:
+            continue  # open to all, or with secrets of its own
+        for method in METHODS[pattern]:
+            status = asked(client, method, filled(pattern, numbers))
+            if status in (401, 403) or status >= 500:
+                refused.append(f"{method} {pattern}: {status}")
+    assert refused == []
+
+
 @pytest.mark.parametrize("role", ["anonymous", "stranger"])
 def test_a_private_project_shows_nothing_to_strangers(role, numbers, client, django_user_model, settings):
     settings.DEFAULT_ROLE = ""

@@ -1,6 +1,7 @@
 """Options: their rows, their forms, whom they concern, and the cases that a command line makes of them."""
 
 import pytest
+from pydantic import ValidationError
 
 from benchmarks.cases import DEFAULT_SUITES, ONCE_SUITES, RUNNERS, SUITES, Case
 from benchmarks.cli.asking import jobs_asked, option_values
@@ -208,3 +209,9 @@ def test_a_function_to_evaluate_with_lies_where_the_models_paths_start(tmp_path,
     )
     (job,) = asked("--onnx", "/srv/m.onnx", "--evaluate", "/srv/quality/q.py:f", "--suite", "evaluate")
     assert (job.source.ref, job.source.evaluate, str(job.checkout)) == ("m.onnx", "quality/q.py:f", "/srv")
+
+
+@pytest.mark.parametrize("value", [None, 7, True, [1], [[["a"], 1]], [[3, 4]], "text"])
+def test_options_that_are_no_table_are_refused_not_broken(value):
+    with pytest.raises(ValidationError):
+        Case(model="m", runner="torch", suite="latency", options=value)

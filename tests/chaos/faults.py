@@ -94,7 +94,7 @@ def _postgres_restarted(run: Run, rng: random.Random) -> None:
 
 
 def _sender(run: Run, prefix: str) -> Celery:
-    """Sends to queues whose keys begin so; gives up where it would wait for Redis, and Redis for this thread."""
+    """Sends to queues whose keys begin so; gives up where it would wait for Redis, and Redis for it."""
     sender = Celery(broker=run.servers.broker, set_as_current=False)
     sender.conf.broker_connection_timeout = 1
     sender.conf.broker_transport_options = {

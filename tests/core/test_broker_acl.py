@@ -20,7 +20,7 @@ from perfsite.embedded.broker import server_find
 from perfsite.embedded.ports import port_free
 from workers.messages import WAKE_PREFIX, WAKE_TASK
 
-SECRET, SITE_SECRET = "of-the-worker", "of-the-site"  # noqa: S105
+SECRET, SITE_SECRET = "of-the-worker", "of-the-site"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -77,14 +77,16 @@ def test_the_workers_user_is_refused_the_sites_queues(server, wake):
         lambda: worker.eval("return redis.call('llen', KEYS[1])", 1, "site"),
         lambda: worker.eval("return redis.call('llen', 'site')", 0),
     ):  # fmt: skip
-        with pytest.raises((redis.exceptions.NoPermissionError, redis.ResponseError), match="(?i)permission|access"):
+        with pytest.raises(
+            (redis.exceptions.NoPermissionError, redis.ResponseError), match=r"(?i)permission|access"
+        ):
             call()
     assert site.llen("site") == 1
 
 
 def test_every_key_of_a_wake_up_is_under_the_prefix(server, wake):
     assert wake(WAKE_TASK, queue="gpu.cpu")
-    keys = {key.decode() for key in redis.Redis.from_url(server).keys()}
+    keys = {key.decode() for key in redis.Redis.from_url(server).scan_iter()}
     assert f"{WAKE_PREFIX}gpu.cpu" in keys
     assert all(key.startswith(WAKE_PREFIX) for key in keys)
 

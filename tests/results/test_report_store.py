@@ -37,6 +37,20 @@ def send(attempt, body):
     return report_store(token=attempt.token, body=body, raw=body.model_dump_json().encode())
 
 
+def test_a_large_report_asks_no_more_of_the_database_than_a_small_one(django_assert_max_num_queries):
+    cases = [case_make(batch=2**place) for place in range(10)]
+    build = build_make(project_make(), 1)
+    names = ("latency_p50", "latency_p90", "latency_p99", "latency_mean", "throughput")
+    for number, most in enumerate((40, 35)):  # the second finds its series
+        job = job_make(build_make(build.project, 10 + number), *cases)
+        body = report_make(job, dict.fromkeys(names, 1.0))
+        attempt = claim(worker_make())
+        with django_assert_max_num_queries(most):
+            assert send(attempt, body)
+    assert Measurement.objects.count() == 100
+    assert Series.objects.count() == 50
+
+
 def test_report_becomes_series_and_points(job, django_capture_on_commit_callbacks):
     heard = []
     report_stored.connect(lambda report_id, **_: heard.append(report_id), weak=False, dispatch_uid="test")

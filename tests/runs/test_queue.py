@@ -8,7 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from perfsite.core.errors import PerfsiteError
-from perfsite.runs.models import Attempt, Job
+from perfsite.runs.models import Attempt, Job, Run
 from perfsite.runs.queue import job_claim, order_make, worker_greet
 from perfsite.runs.services import compare_order
 from perfsite.runs.sweep import pins_release
@@ -47,6 +47,24 @@ def test_claim_makes_an_attempt_with_a_lease():
     job.refresh_from_db()
     assert (job.state, job.tries, job.run.state) == ("running", 1, "running")
     assert attempt.lease_expires_at > attempt.claimed_at
+
+
+def test_a_claim_asks_little_of_the_database(django_assert_max_num_queries):
+    """Every worker asks, many at once: what a claim costs decides how many a site serves."""
+    build = build_make(project_make(), 1)
+    for number in range(20):
+        job_make(build, model=f"m{number}")
+    worker = worker_make()
+    with django_assert_max_num_queries(8):  # two of them are the test's own savepoint
+        assert job_claim(worker=worker) is not None
+
+
+def test_a_claim_makes_an_ended_run_run_again():
+    job = job_make(build_make(project_make(), 1))
+    Run.objects.filter(pk=job.run_id).update(state="failed", ended_at=timezone.now())
+    claim(worker_make())
+    job.run.refresh_from_db()
+    assert (job.run.state, job.run.ended_at) == ("running", None)
 
 
 def test_worker_that_claims_again_has_lost_what_it_held():

@@ -6,6 +6,7 @@ import ctypes
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -113,4 +114,33 @@ def draw_random(folder: Path, events: int) -> int:
     import numpy
 
     _tell(events, {"done": True, "drawn": [random.random(), float(numpy.random.random())]})
+    return 0
+
+
+def try_to_escape(folder: Path, events: int) -> int:
+    """What code that means harm would try; `wanted.json` in its folder says where."""
+    wanted = json.loads((folder / "wanted.json").read_text())
+    found = {"done": True, "read": {}, "wrote": [], "environs": "", "connected": False}
+    for path in wanted["read"]:
+        try:
+            found["read"][path] = Path(path).read_text()
+        except OSError as error:
+            found["read"][path] = type(error).__name__
+    for path in wanted["write"]:
+        try:
+            Path(path).write_text("was here")
+            found["wrote"].append(path)
+        except OSError:
+            continue
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            found["environs"] += environ.read_text(errors="replace")
+        except OSError:
+            continue
+    try:
+        socket.create_connection(("127.0.0.1", wanted["port"]), timeout=2).close()
+        found["connected"] = True
+    except OSError:
+        found["connected"] = False
+    _tell(events, found)
     return 0

@@ -14,9 +14,15 @@ from workers.nursery import Nursery
 class Runs:
     """Runs entries of `child_entries` in children of one nursery and keeps what they said."""
 
-    def __init__(self, folder: Path, preload: tuple[str, ...] = (), cores: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        preload: tuple[str, ...] = (),
+        cores: tuple[int, ...] = (),
+        sandbox: tuple[str, ...] = (),
+    ) -> None:
         self.folder = folder
-        self.nursery = Nursery(home=folder / "zygote", preload=preload, cores=cores)
+        self.nursery = Nursery(home=folder / "zygote", preload=preload, cores=cores, sandbox=sandbox)
         self.events: list[dict] = []
         self.log = ""
         self._number = count()

@@ -103,8 +103,8 @@ class _Floor:
         self.taken: list[int] = []
         skip = " FOR UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else ""
         self._sql = marked(
-            "UPDATE runs_job SET state = 'running' WHERE id = (SELECT id FROM runs_job WHERE state = 'queued' "  # noqa: S608
-            f"AND device_class = ? ORDER BY priority DESC, id LIMIT 1{skip}) RETURNING id"
+            "UPDATE runs_job SET state = 'running' WHERE id = (SELECT id FROM runs_job WHERE "  # noqa: S608
+            f"state = 'queued' AND device_class = ? ORDER BY priority DESC, id LIMIT 1{skip}) RETURNING id"
         )
         self._device_class = device_class
 

@@ -71,7 +71,10 @@ def _watch(site: str, broker: str, jobs: list[int], seconds: float) -> _Watched:
     }  # fmt: skip
     with log.open("wb") as output:
         worker = subprocess.Popen(
-            [sys.executable, "-m", "workers", "--name", "bench"], env=environment, stdout=output, stderr=output
+            [sys.executable, "-m", "workers", "--name", "bench"],
+            env=environment,
+            stdout=output,
+            stderr=output,
         )
     try:
         _first_done(jobs, worker, log)
@@ -88,7 +91,9 @@ def _watch(site: str, broker: str, jobs: list[int], seconds: float) -> _Watched:
         worker.terminate()
         worker.wait(30)
     if not done or _done(jobs) == len(jobs):
-        raise PerfsiteError(f"{done} jobs ended in {seconds:.0f} s, the queue was not full; give --seconds more")
+        raise PerfsiteError(
+            f"{done} jobs ended in {seconds:.0f} s, the queue was not full; give --seconds more"
+        )
     span = last - started
     return _Watched(done, busy / done, (span - busy) / done)
 
@@ -118,8 +123,20 @@ def _repository(folder: Path) -> str:
     folder.mkdir()
     for words in (
         ("init", "-q", "-b", "main"),
-        ("-c", "user.name=bench", "-c", "user.email=bench@localhost", "commit", "-q", "--allow-empty", "-m", "one"),
+        (
+            "-c",
+            "user.name=bench",
+            "-c",
+            "user.email=bench@localhost",
+            "commit",
+            "-q",
+            "--allow-empty",
+            "-m",
+            "one",
+        ),
     ):
         subprocess.run(["git", *words], cwd=folder, check=True)
-    told = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, check=True, capture_output=True, text=True)
+    told = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=folder, check=True, capture_output=True, text=True
+    )
     return told.stdout.strip()

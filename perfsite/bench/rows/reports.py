@@ -23,8 +23,8 @@ from perfsite.runs.models import Attempt, Job
 
 LEAST = 0.5
 _METRICS = (
-    "latency_p50", "latency_p90", "latency_p99", "latency_mean", "gpu_compute_time_p50", "gpu_compute_time_p99",
-    "latency_with_copies_p50", "throughput", "gpu_peak_memory", "host_peak_memory",
+    "latency_p50", "latency_p90", "latency_p99", "latency_mean", "gpu_compute_time_p50",
+    "gpu_compute_time_p99", "latency_with_copies_p50", "throughput", "gpu_peak_memory", "host_peak_memory",
 )  # fmt: skip
 _MOST = 3000
 _CLASS = "bench-reports"
@@ -33,7 +33,10 @@ _CLASS = "bench-reports"
 def reports_measure(seconds: float) -> list[Row]:
     """The row."""
     cases = [Case(model="model-0", runner="torch", suite="latency", batch=2**place) for place in range(10)]
-    spec = {"source": {"kind": "catalogue", "ref": "tiny-cnn"}, "cases": [case.model_dump() for case in cases]}
+    spec = {
+        "source": {"kind": "catalogue", "ref": "tiny-cnn"},
+        "cases": [case.model_dump() for case in cases],
+    }
     project = project_made("reports")
     (worker,) = workers_made(1, _CLASS)
     jobs = jobs_made(project, _MOST, device_class=_CLASS, spec=spec, per_build=1)
@@ -55,7 +58,12 @@ def reports_measure(seconds: float) -> list[Row]:
     note = "reports: without raw samples; the site also writes each body to a file, the floor does not"
     return [
         row_at_least(
-            "reports of 100 measurements stored", rates["site"], "1/s", floor=rates["floor"], least=LEAST, note=note
+            "reports of 100 measurements stored",
+            rates["site"],
+            "1/s",
+            floor=rates["floor"],
+            least=LEAST,
+            note=note,
         )
     ]
 
@@ -78,8 +86,8 @@ def _check(project_id: int) -> None:
 
 def _body(cases: list[Case]) -> Report:
     measured = [
-        Measurement(case=case, metric=name, unit=metric_get(name).unit, value=0.01, ci_low=0.009, ci_high=0.011,
-                    n=1000)
+        Measurement(case=case, metric=name, unit=metric_get(name).unit, value=0.01, ci_low=0.009,
+                    ci_high=0.011, n=1000)
         for case, name in itertools.product(cases, _METRICS)
     ]  # fmt: skip
     return Report(
@@ -113,7 +121,11 @@ class _Floor:
         ordinal = attempt.job.run.build.ordinal
         cursor = self._plain.cursor()
         cursor.execute(begin())
-        for table, row, state in (("attempt", attempt.pk, "reported"), ("job", job, "done"), ("run", run, "done")):
+        for table, row, state in (
+            ("attempt", attempt.pk, "reported"),
+            ("job", job, "done"),
+            ("run", run, "done"),
+        ):
             sql = f"UPDATE runs_{table} SET state = ?, ended_at = ? WHERE id = ?"  # noqa: S608 - our own words
             cursor.execute(marked(sql), (state, now, row))
         cursor.execute(marked(_REPORT), (job, attempt.pk, self._environment, now))
@@ -124,13 +136,13 @@ class _Floor:
 
 
 _REPORT = (
-    "INSERT INTO results_report (job_id, attempt_id, environment_id, received_at, kind, outcomes, stages, remarks, "
-    "comparisons, canary, points, judged, unstable) "
+    "INSERT INTO results_report (job_id, attempt_id, environment_id, received_at, kind, outcomes, stages, "
+    "remarks, comparisons, canary, points, judged, unstable) "
     "VALUES (?, ?, ?, ?, 'measure', '[]', '[]', '[]', '[]', '[]', 100, 90, 0)"
 )
 _POINT = (
-    "INSERT INTO results_measurement (series_id, ordinal, value, ci_low, ci_high, n, unstable, build_id, job_id) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO results_measurement (series_id, ordinal, value, ci_low, ci_high, n, unstable, build_id, "
+    "job_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _ARTIFACT = (
     "INSERT INTO results_artifact (job_id, name, kind, sha256, size, file, stored_at) "

@@ -38,7 +38,11 @@ def series_measure(seconds: float) -> list[Row]:
     size = Measurement.objects.filter(series=series).count()
     return [
         row_at_most(
-            f"series of {size:,} points read", times["site"] * 1e3, "ms", floor=times["floor"] * 1e3, most=MOST
+            f"series of {size:,} points read",
+            times["site"] * 1e3,
+            "ms",
+            floor=times["floor"] * 1e3,
+            most=MOST,
         )
     ]
 

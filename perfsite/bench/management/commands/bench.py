@@ -43,14 +43,23 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
         add = parser.add_argument
-        add("--rows", type=int, default=1_000_000, help="measurements in the database; a tenth is measured too")
+        add(
+            "--rows",
+            type=int,
+            default=1_000_000,
+            help="measurements in the database; a tenth is measured too",
+        )
         add("--seconds", type=float, default=9.0, help="how long each figure is measured")
         add("--database", choices=("sqlite", "postgresql", "both"), default="both")
         add("--postgresql", default=os.environ.get("DATABASE_URL", ""), help="a server's URL [DATABASE_URL]")
         add("--only", action="append", choices=ROWS, default=[], help="a figure; may be given again")
         add("--no-growth", action="store_true", help="not at a tenth of the rows as well")
         add("--json", action="store_true")
-        add("--here", action="store_true", help="in this environment: what the measuring process is started with")
+        add(
+            "--here",
+            action="store_true",
+            help="in this environment: what the measuring process is started with",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Measure and print; a missed aim is told, not an error."""

@@ -39,7 +39,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Do what was asked."""
         try:
-            self._broker(apply=options["apply"]) if options["action"] == "broker" else self._add(options["name"])
+            self._broker(apply=options["apply"]) if options["action"] == "broker" else self._add(
+                options["name"]
+            )
         except PerfsiteError as error:
             raise CommandError(str(error)) from None
 
@@ -56,7 +58,13 @@ class Command(BaseCommand):
         self.stdout.write(acl_line(secret))
         if apply:
             kept = acl_apply(url=settings.REDIS_URL, secret=secret)
-            word = "kept in its ACL file" if kept else "until it restarts: it has no ACL file, put the line there"
+            word = (
+                "kept in its ACL file"
+                if kept
+                else "until it restarts: it has no ACL file, put the line there"
+            )
             self.stderr.write(f"the broker has the user now, {word}")
         if not given:  # one that was given is not repeated: this may be a log
-            self.stderr.write(f"on the workers' boxes: REDIS_URL={worker_url(url=settings.REDIS_URL, secret=secret)}")
+            self.stderr.write(
+                f"on the workers' boxes: REDIS_URL={worker_url(url=settings.REDIS_URL, secret=secret)}"
+            )
