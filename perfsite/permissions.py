@@ -52,6 +52,19 @@ OWN_CHECKS = (
     "healthz", "readyz", "metrics", "login", "logout", "login-link", "webhook", "api-nothing",
 )  # fmt: skip
 WORKER_OPERATIONS = ("hello", "claim", "progress", "pair", "failure", "give_back", "artifact", "report")
+SIGN_IN = (
+    "account_login", "account_logout", "account_inactive", "account_signup", "account_reauthenticate",
+    "account_email", "account_confirm_email", "account_email_verification_sent", "account_change_password",
+    "account_set_password", "account_reset_password", "account_reset_password_done",
+    "account_reset_password_from_key", "account_reset_password_from_key_done", "account_request_login_code",
+    "account_confirm_login_code", "account_request_reauthentication_code",
+    "account_confirm_reauthentication_code", "socialaccount_login_cancelled", "socialaccount_login_error",
+    "socialaccount_signup", "socialaccount_connections", "openid_connect_login", "openid_connect_callback",
+    "mfa_index", "mfa_authenticate", "mfa_trust", "mfa_reauthenticate", "mfa_activate_totp",
+    "mfa_deactivate_totp", "mfa_view_recovery_codes", "mfa_generate_recovery_codes",
+    "mfa_download_recovery_codes",
+)  # fmt: skip
+"""Addresses of django-allauth, where it is on: each is about the person who asks, and checks that."""
 TRIAGE_OPERATIONS = ("triage", "triage_many", "edit", "merge", "split", "move", "note")
 API_READS = (
     "api-root", "openapi-json", "projects", "project", "builds", "build", "build_runs", "build_points",
@@ -98,6 +111,7 @@ RULES: dict[str, Rule] = {
     ),
     **dict.fromkeys(("tokens", "token-create", "token-end"), _KEEP),
     "workers": _SIGNED_IN,
+    **dict.fromkeys(SIGN_IN, _OWN),
     **{f"api-v1:{name}": _OWN for name in WORKER_OPERATIONS},
     **{f"api-v1:{name}": _OPEN for name in API_READS},
     **{f"api-v1:{name}": _TRIAGE for name in TRIAGE_OPERATIONS},

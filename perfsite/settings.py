@@ -12,6 +12,7 @@ from pathlib import Path
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+from perfsite.access.sign_in import sign_in_settings
 from perfsite.core import environ
 from perfsite.core.contradictions import contradictions
 from perfsite.core.logs import logging_settings
@@ -123,6 +124,12 @@ AXES_CLIENT_IP_CALLABLE = "perfsite.access.limits.address_of"  # behind proxies,
 DEFAULT_ROLE = environ.env_choice(
     "PERFSITE_DEFAULT_ROLE", default="", known=("", "viewer", "triager", "maintainer")
 )
+
+# single sign-on and second factors, where the environment asks for them
+SIGN_IN_NAME = ""
+FORM_TARGETS: list[str] = []  # origins that a form may lead to, beside our own
+for _name, _value in sign_in_settings().items():
+    globals()[_name] = [*globals().get(_name, []), *_value] if isinstance(_value, list) else _value
 
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/"

@@ -16,7 +16,8 @@ from pathlib import Path
 PROGRAM = "bwrap"
 _PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 _DEVICES = ("nvidia*", "nvidia-caps", "dri", "dxg")
-_HIDDEN = ("/tmp", "/var/tmp", "/run", "/root", "/home")  # noqa: S108 - hidden, not used
+# hidden, not used; the first two are writable: programs want a place for temporary files
+_HIDDEN = ("/tmp", "/var/tmp", "/run", "/root", "/home")  # noqa: S108
 _TRY_S = 20.0
 
 
@@ -58,6 +59,9 @@ def sandbox_command(
     for path in writable:
         path.mkdir(parents=True, exist_ok=True)
         words += ["--bind", str(path), str(path)]
+    for path in [*map(Path, _HIDDEN[2:]), *hidden]:  # what was put in their place is nobody's to fill
+        if path.is_dir():
+            words += ["--remount-ro", str(path)]
     return (*words, "--")
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from asgiref.sync import iscoroutinefunction
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import sync_and_async_middleware
 
 from perfsite.core.problems import problem_response
 
+_TARGETS = " ".join(("'self'", *settings.FORM_TARGETS))
 POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'"
+    f"form-action {_TARGETS}; frame-ancestors 'none'"
 )
 
 

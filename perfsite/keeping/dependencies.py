@@ -56,7 +56,8 @@ def dependencies_audit(*, constraints: Path = CONSTRAINTS) -> list[str]:
     if skipped or not found:
         raise PerfsiteError(
             f"the audit could not be made: {len(skipped)} of {len(found)} packages are unknown to the "
-            f"advisory database that was asked ({', '.join(skipped[:5])} ...); give this machine a way to pypi.org"
+            f"advisory database that was asked ({', '.join(skipped[:5])} ...); give this machine a way to "
+            "pypi.org"
         )
     return [sentence for row in found for sentence in _vulnerable(row)]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, Max, Q
+from django.db.models import F, Max, Q, QuerySet
 from django.utils import timezone
 
 from perfsite.core.errors import ConflictError
@@ -19,6 +20,7 @@ from workers.messages import BuildSource, Device, FileSource, Order
 
 log = logging.getLogger(__name__)
 _SEEN_EVERY = timedelta(seconds=1)
+_TRIED = 5
 
 
 def worker_greet(*, name: str, device: Device, facts: dict) -> Worker:
@@ -53,20 +55,32 @@ def job_claim(*, worker: Worker) -> Attempt | None:
     A worker runs one job at a time: whatever it held before, it has lost.  The UPDATE decides
     between two claimers; SKIP LOCKED only spares PostgreSQL's claimers the wait for each other.
     """
+    for stale in Attempt.objects.filter(worker=worker, state="running").select_related("job"):
+        attempt_lose(attempt=stale, reason=f"worker {worker.name} came back without it")
+    _seen(worker)
+    if connection.features.has_select_for_update_skip_locked:
+        with transaction.atomic():
+            return _first_taken(_candidates(worker).select_for_update(skip_locked=True)[:1], worker)
+    # SQLite: one writes at a time, so what may be read before is
+    jobs = list(_candidates(worker)[:_TRIED])
+    if not jobs:
+        return None
     with transaction.atomic():
-        for stale in Attempt.objects.filter(worker=worker, state="running").select_related("job"):
-            attempt_lose(attempt=stale, reason=f"worker {worker.name} came back without it")
-        _seen(worker)
-        for job in _candidates(worker):
-            now = timezone.now()
-            taken = Job.objects.filter(pk=job.pk, state="queued").update(
-                state="running", tries=F("tries") + 1, started_at=now, progress={}, log=""
-            )
-            if taken:
-                attempt = _attempt_open(job=job, worker=worker)
-                ids = {"job": job.pk, "attempt": attempt.number, "worker": worker.name}
-                log.info("job claimed", extra={**ids, "run": job.run_id})
-                return attempt
+        return _first_taken(jobs, worker)
+
+
+def _first_taken(jobs: Iterable[Job], worker: Worker) -> Attempt | None:
+    """The attempt at the first of these jobs that nobody else took meanwhile."""
+    for job in jobs:
+        now = timezone.now()
+        taken = Job.objects.filter(pk=job.pk, state="queued").update(
+            state="running", tries=F("tries") + 1, started_at=now, progress={}, log=""
+        )
+        if taken:
+            attempt = _attempt_open(job=job, worker=worker)
+            ids = {"job": job.pk, "attempt": attempt.number, "worker": worker.name}
+            log.info("job claimed", extra={**ids, "run": job.run_id})
+            return attempt
     return None
 
 
@@ -78,18 +92,11 @@ def _seen(worker: Worker) -> None:
         worker.last_seen = now
 
 
-def _candidates(worker: Worker) -> list[Job]:
-    """The jobs to try, the best first: one, locked, where rows can be skipped; else a few."""
-    jobs = (
-        Job.objects.filter(
-            Q(pin="") | Q(pin=worker.device_uuid), state="queued", device_class=worker.device_class
-        )
-        .order_by("-priority", "id")
-        .only("run_id", "kind")
-    )
-    if connection.features.has_select_for_update_skip_locked:
-        return list(jobs.select_for_update(skip_locked=True)[:1])
-    return list(jobs[:5])
+def _candidates(worker: Worker) -> QuerySet[Job]:
+    """The jobs to try, the best first."""
+    mine = Q(pin="") | Q(pin=worker.device_uuid)
+    jobs = Job.objects.filter(mine, state="queued", device_class=worker.device_class)
+    return jobs.order_by("-priority", "id").only("run_id", "kind")
 
 
 def _attempt_open(*, job: Job, worker: Worker) -> Attempt:

@@ -12,6 +12,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from benchmarks.cases import Case
@@ -90,18 +91,31 @@ def builds_receive(*, project: Project, branch: str, commits: Sequence[Commit], 
     rows = [_build_row(project, branch, commit, head) for commit in commits]
     Build.objects.bulk_create(rows, ignore_conflicts=True)
     here = Build.objects.filter(project=project, branch=branch)
-    here.filter(sha=head, is_head=False).update(is_head=True)
-    # a build that never got its place is planned anew when its commit is pushed again
-    here.filter(
-        sha__in=[commit.sha for commit in commits], state__in=("skipped", "failed"), ordinal=None
-    ).update(state="received", reason="", plan_tries=0, plan_due_at=timezone.now())
-    # so is one that is known only from results measured elsewhere
-    here.filter(sha__in=[commit.sha for commit in commits], state="planned", reason=ELSEWHERE).update(
-        state="received", reason="", plan_tries=0, plan_due_at=timezone.now()
-    )
-    known = {build.sha: build for build in here.filter(sha__in=[commit.sha for commit in commits])}
+    shas = [commit.sha for commit in commits]
+    known = {build.sha: build for build in here.filter(sha__in=shas)}
+    if any(_differs(build, head) for build in known.values()):
+        _receive_again(here, shas, head)
+        known = {build.sha: build for build in here.filter(sha__in=shas)}
     wake_on_commit("runs.plan")
     return [known[commit.sha] for commit in commits]
+
+
+def _differs(build: Build, head: str) -> bool:
+    """Whether a build that a push tells of is not as a new one is."""
+    return build.state != "received" or (build.sha == head and not build.is_head)
+
+
+def _receive_again(here: QuerySet[Build], shas: Sequence[str], head: str) -> None:
+    """What a push changes in builds that were known before it."""
+    here.filter(sha=head, is_head=False).update(is_head=True)
+    # a build that never got its place is planned anew when its commit is pushed again
+    here.filter(sha__in=shas, state__in=("skipped", "failed"), ordinal=None).update(
+        state="received", reason="", plan_tries=0, plan_due_at=timezone.now()
+    )
+    # so is one that is known only from results measured elsewhere
+    here.filter(sha__in=shas, state="planned", reason=ELSEWHERE).update(
+        state="received", reason="", plan_tries=0, plan_due_at=timezone.now()
+    )
 
 
 def _build_row(project: Project, branch: str, commit: Commit, head: str) -> Build:

@@ -13,6 +13,7 @@ from django.db import connection
 
 from perfsite.bench.places import place_made, rows_measured
 from perfsite.bench.rows.claims import claims_measure
+from perfsite.bench.rows.heartbeats import heartbeats_measure
 from perfsite.bench.rows.idle import idle_measure
 from perfsite.bench.rows.reports import reports_measure
 from perfsite.bench.rows.series import series_measure
@@ -27,6 +28,7 @@ ROWS: dict[str, Callable[[float], list[Row]]] = {
     "webhooks": webhooks_measure,
     "reports": reports_measure,
     "claims": claims_measure,
+    "heartbeats": heartbeats_measure,
     "series": series_measure,
     "idle": idle_measure,
     "sweep": sweep_measure,
