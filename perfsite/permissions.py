@@ -234,7 +234,8 @@ def addresses(resolver: URLResolver, before: str = "", space: str = "") -> list[
     """The name and route of every address of the site."""
     found = []
     for entry in resolver.url_patterns:
-        route = before + str(entry.pattern)
+        part = str(entry.pattern)
+        route = before + (part.removeprefix("^") if before else part)  # as Django joins them
         if isinstance(entry, URLResolver):
             found += addresses(entry, route, f"{space}{entry.namespace}:" if entry.namespace else space)
         else:

@@ -127,6 +127,7 @@ DEFAULT_ROLE = environ.env_choice(
 
 # single sign-on and second factors, where the environment asks for them
 SIGN_IN_NAME = ""
+SIGN_IN_DOMAINS: list[str] = []
 FORM_TARGETS: list[str] = []  # origins that a form may lead to, beside our own
 for _name, _value in sign_in_settings().items():
     globals()[_name] = [*globals().get(_name, []), *_value] if isinstance(_value, list) else _value

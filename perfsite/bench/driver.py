@@ -13,6 +13,7 @@ from django.db import connection
 @contextmanager
 def driver_open() -> Iterator[Any]:
     """A new connection of the plain driver, set up as the site's; `BEGIN` and `COMMIT` are the caller's."""
+    plain: Any
     if connection.vendor == "sqlite":
         plain = sqlite3.connect(connection.settings_dict["NAME"], timeout=20, isolation_level=None)
         plain.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536;")

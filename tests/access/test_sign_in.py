@@ -116,8 +116,10 @@ def test_a_person_of_another_domain_gets_no_account(site, provider):
     provider.person = {**before, "sub": "18", "email": "eve@elsewhere.org"}
     provider.person["preferred_username"] = "eve"
     try:
+        tokens = provider.asked.count("/token")
         with site.browser() as browser:
             signed_in(site, browser)
+            assert provider.asked.count("/token") == tokens + 1  # it was there, and came back
             assert browser.get("/audit/", follow_redirects=False).status_code == 302  # still a stranger
     finally:
         provider.person = before

@@ -84,6 +84,9 @@ class Run:
             "slowest_stop_s": round(max(box.slowest_stop_s for box in self.boxes), 1),
             "stops_late": sum(box.stops_late for box in self.boxes),
             "lease_s": self.terms.lease,
+            "sweep_s": self.terms.sweep,
+            "held_longest_s": round(self.terms.lease + result["longest_overdue_s"], 1),
+            "may_be_held_s": self.terms.held_most,
             "seconds": round(time.monotonic() - started, 1),
             "in_time": ended,
         }

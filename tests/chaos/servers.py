@@ -33,6 +33,12 @@ class Terms:
     heartbeat: int
     sweep: int
 
+    @property
+    def held_most(self) -> int:
+        """How long the dead may keep a job, from their last heartbeat on: the lease, a sweep's period until
+        one comes that finds it run out, and another in which that one does its work."""
+        return self.lease + 2 * self.sweep
+
 
 def postgres_binary(name: str) -> str | None:
     """Where a program of PostgreSQL is, None when it is not installed."""
