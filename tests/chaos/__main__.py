@@ -98,8 +98,8 @@ def _wrong(result: dict[str, Any], jobs: int) -> list[str]:
             "for_a_person"
         ],
         f"{result['alive_at_end']} attempts still run": not result["alive_at_end"],
-        f"a dead worker held a job for {result['held_longest_s']} s; a lease of {result['lease_s']} s and two "
-        f"sweeps of {result['sweep_s']} s are {result['may_be_held_s']} s": (
+        f"a dead worker held a job for {result['held_longest_s']} s; a lease of {result['lease_s']} s and "
+        f"two sweeps of {result['sweep_s']} s are {result['may_be_held_s']} s": (
             result["held_longest_s"] <= result["may_be_held_s"]
         ),
         f"{result['stops_late']} workers did not stop within the grace time": not result["stops_late"],
