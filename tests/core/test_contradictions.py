@@ -35,7 +35,7 @@ def test_right_ones_say_nothing():
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"LEASE_SECONDS": 9}, "less than two heartbeats"),
+        ({"LEASE_SECONDS": 9, "SWEEP_SECONDS": 1}, "less than two heartbeats"),
         ({"SWEEP_SECONDS": 61}, "longer than PERFSITE_LEASE_SECONDS=60"),
         ({"HEARTBEAT_SECONDS": 0}, "PERFSITE_HEARTBEAT_SECONDS=0 is not above 0"),
         ({"REPORT_MAX_BYTES": 2}, "no report could be that large"),
