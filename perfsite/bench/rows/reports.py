@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks.cases import Case
+from benchmarks.cases import Case, ModelSource
 from benchmarks.metrics import metric_get
 from benchmarks.report import Environment, Measurement, Outcome, Report
 from perfsite.bench.driver import begin, driver_open, marked
@@ -94,7 +94,7 @@ def _body(cases: list[Case]) -> Report:
         created_at=datetime(2026, 11, 1, tzinfo=UTC),
         generator="bench",
         model="model-0",
-        source={"kind": "catalogue", "ref": "tiny-cnn"},
+        source=ModelSource(kind="catalogue", ref="tiny-cnn"),
         precision="fp32",
         environment=Environment(facts={"cpu_model": "bench"}),
         outcomes=tuple(Outcome(case=case, status="done") for case in cases),

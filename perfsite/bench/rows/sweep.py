@@ -31,7 +31,7 @@ def sweep_measure(seconds: float) -> list[Row]:
     SiteStart.objects.update_or_create(pk=1, defaults={"started_at": timezone.now() - timedelta(hours=1)})
     with served():
         sweep()  # what other figures left behind is none of this one's
-        times = []
+        times: list[float] = []
         deadline = time.perf_counter() + seconds
         while time.perf_counter() < deadline or not times:
             started = time.perf_counter()
