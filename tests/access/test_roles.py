@@ -22,12 +22,13 @@ OTHER_SESSION = {"login", "logout", "login-link"}  # they change who is asking
 
 
 ADDRESSES = addresses(get_resolver())
+OPERATIONS = api.get_openapi_schema()["paths"]  # once: it takes half a second
 
 
 def methods(route: str) -> tuple[str, ...]:
     """How an address may be asked: pages are read and posted to, operations are in the document."""
     path = "/" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route)
-    operations = api.get_openapi_schema()["paths"].get(path)
+    operations = OPERATIONS.get(path)
     return tuple(word.upper() for word in operations) if operations else ("GET", "POST")
 
 
