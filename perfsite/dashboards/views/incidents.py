@@ -40,7 +40,7 @@ from perfsite.regressions.bisection.accusing import Accusation
 from perfsite.regressions.causes.recheck import incident_recheck
 from perfsite.regressions.incident_states import PERSON_STATES, STATES
 from perfsite.regressions.layers import layers_shown
-from perfsite.regressions.models import Incident, Regression
+from perfsite.regressions.models import Incident, IncidentEvent, Regression
 from perfsite.regressions.selectors import case_of
 from perfsite.regressions.triage import incident_triage
 from perfsite.runs.models import Project
@@ -149,11 +149,14 @@ def incident(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "form": TriageForm(initial={"state": found.state, "note": found.note}, auto_id="triage-%s"),
     }
     return page_render(
-        request, "dashboards/incident.html", context, tables=lambda: _incident_tables(found, regressions)
+        request,
+        "dashboards/incident.html",
+        context,
+        tables=lambda: _incident_tables(regressions, events_of(incident=found, is_known=is_known)),
     )
 
 
-def _incident_tables(found: Incident, regressions: Sequence[Regression]) -> list[Table]:
+def _incident_tables(regressions: Sequence[Regression], happened: Sequence[IncidentEvent]) -> list[Table]:
     """The regressions, the worst first, and what happened; values in each metric's own unit."""
     rows = [
         (row.series_id, row.series.label, row.verdict.before, row.verdict.after, row.verdict.relative,
@@ -161,7 +164,7 @@ def _incident_tables(found: Incident, regressions: Sequence[Regression]) -> list
         for row in regressions
     ]  # fmt: skip
     names = ("series", "label", "before", "after", "relative", "relative_low", "relative_high", "sentence")
-    events = [(row.at.isoformat(), row.code, row.sentence) for row in events_of(incident=found)]
+    events = [(row.at.isoformat(), row.code, row.sentence) for row in happened]
     return [Table("regressions", names, rows), Table("events", ("at", "code", "sentence"), events)]
 
 
