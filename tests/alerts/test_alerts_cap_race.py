@@ -9,7 +9,7 @@ from tests.regressions.racing import Race
 ROUNDS = 2
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_cap_is_never_passed_by_senders_that_decide_at_once(tmp_path):
     with (
         spare_database("cap") as database,
