@@ -15,11 +15,12 @@ from perfsite.alerts.inside import inside_of, layers_told
 from perfsite.alerts.message import IncidentFacts, RegressionFacts
 from perfsite.alerts.mute_links import mute_url
 from perfsite.regressions.bisection.accusing import Accusation, accusation_of, regression_accuses
+from perfsite.regressions.bisection.covering import witnesses_of
 from perfsite.regressions.causes.closing import regressions_standing
 from perfsite.regressions.changes import subject_of
 from perfsite.regressions.level_words import breach_sentence
 from perfsite.regressions.models import Incident, LevelStanding, Regression, Verdict
-from perfsite.regressions.selectors import bisections_of, case_of, change_rank
+from perfsite.regressions.selectors import case_of, change_rank
 from perfsite.regressions.wording import Change, shape_words
 from perfsite.results.models import Measurement, Series
 from perfsite.runs.models import Build
@@ -39,7 +40,7 @@ def incident_facts(*, incident: Incident, is_again: bool = False) -> IncidentFac
     accused = accusation_of(incident=incident)
     build = accused.build
     ranked = regressions_standing(incident=incident)
-    searches = bisections_of(incident=incident)
+    searches = witnesses_of(incident=incident)
     whom = [regression_accuses(regression=row, searches=searches) for row in ranked]
     return IncidentFacts(
         project=incident.project.slug,

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from benchmarks.metrics import metric_get
 from perfsite.demo.repository import Made
 from perfsite.regressions.bisection.accusing import accusation_of, regression_accuses
+from perfsite.regressions.bisection.covering import witnesses_of
 from perfsite.regressions.bisection.due import incident_is_searched
 from perfsite.regressions.models import Incident, Suspicion, Verdict
-from perfsite.regressions.selectors import bisections_of, change_rank, regressions_ranked
+from perfsite.regressions.selectors import change_rank, regressions_ranked
 from perfsite.results.models import Report
 from perfsite.runs.models import Build, Job, Project
 from perfsite.runs.states import JOB_ENDED
@@ -120,7 +121,7 @@ def _verdict_shown(build: Build, incident: Incident | None) -> Verdict | None:
     if incident is None:
         better = Verdict.objects.filter(build=build, kind=Verdict.Kind.IMPROVED).select_related("series")
         return min(better, key=lambda one: change_rank(one.series.metric, one.relative), default=None)
-    searches = bisections_of(incident=incident)
+    searches = witnesses_of(incident=incident)
     for regression in regressions_ranked(incident=incident):
         accused = regression_accuses(regression=regression, searches=searches)
         if accused.build == build and accused.suspects == 1:

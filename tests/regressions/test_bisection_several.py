@@ -6,10 +6,11 @@ from benchmarks.cases import Case
 from perfsite.alerts.facts import incident_facts
 from perfsite.regressions.bisection import bisections_step
 from perfsite.regressions.bisection.accusing import accusation_of, regression_accuses
-from perfsite.regressions.bisection.due import build_is_settled, incident_is_searched
-from perfsite.regressions.models import Bisection, Incident, Regression
-from perfsite.regressions.selectors import bisections_of
+from perfsite.regressions.bisection.covering import witnesses_of
+from perfsite.regressions.bisection.due import build_is_settled, incident_is_searched, regression_due
+from perfsite.regressions.models import Bisection, Incident, Regression, Verdict
 from perfsite.regressions.services import reports_screen
+from perfsite.results.models import Series
 from perfsite.runs.models import Build, Job
 from perfsite.runs.plan import builds_plan
 from tests.factories import project_make, worker_make
@@ -74,7 +75,7 @@ def between_report(builds: list[Build], *, large: int, size: int | None = None) 
 def whom(metric: str) -> tuple[str, str]:
     """Whom the regression of a metric accuses, and by what."""
     row = Regression.objects.get(series__metric=metric)
-    accused = regression_accuses(regression=row, searches=bisections_of(incident=row.incident))
+    accused = regression_accuses(regression=row, searches=witnesses_of(incident=row.incident))
     return accused.label, accused.basis
 
 
@@ -181,6 +182,24 @@ def test_two_counts_of_two_commits_cost_no_second_measurement(pushed):
     counted = Regression.objects.exclude(series__metric=TIME)
     assert {row.series.metric: row.incident.culprit for row in counted} == {COUNT: pushed[1], SIZE: pushed[3]}
     assert Job.objects.filter(kind="measure", run__build__in=pushed[:-1]).count() == 4
+
+
+def test_many_regressions_of_one_model_cost_no_query_each(pushed, django_assert_max_num_queries):
+    head_report(pushed)
+    between_report(pushed, large=2)
+    incident, first = Incident.objects.get(), Regression.objects.get(series__metric=COUNT)
+    for number in range(2, 42):
+        series, verdict = Series.objects.get(pk=first.series_id), Verdict.objects.get(pk=first.verdict_id)
+        series.pk, series.shape, series.key = None, f"b{number}", f"{number:064x}"
+        series.save()
+        verdict.pk, verdict.series = None, series
+        verdict.save()
+        Regression.objects.create(incident=incident, series=series, build=first.build, verdict=verdict)
+    Bisection.objects.filter(state="running").delete()
+    with django_assert_max_num_queries(12):
+        assert regression_due(incident=incident).series.metric == TIME
+    with django_assert_max_num_queries(12):
+        assert accusation_of(incident=incident).build == pushed[2]
 
 
 def both_answer(time: float, cpu: float) -> None:

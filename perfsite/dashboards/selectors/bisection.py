@@ -7,7 +7,7 @@ from typing import Any
 
 from perfsite.dashboards.formatting import change_text
 from perfsite.regressions.bisection.accusing import Accusation, accusation_of, regression_accuses
-from perfsite.regressions.bisection.covering import is_counted
+from perfsite.regressions.bisection.covering import is_counted, witnesses_of
 from perfsite.regressions.models import Bisection, BisectionStep, Incident, Regression
 from perfsite.regressions.selectors import EXCLUDED, bisections_of, regressions_ranked
 from perfsite.runs.models import Build
@@ -60,7 +60,7 @@ def bisections_shown(*, incident: Incident) -> list[dict[str, Any]]:
 
 def accusations_shown(*, incident: Incident) -> list[WhomRow]:
     """Whom each regression behind unmeasured commits accuses, the worst first; none without a search."""
-    searches = bisections_of(incident=incident)
+    searches = witnesses_of(incident=incident)
     rows = [
         (row, regression_accuses(regression=row, searches=searches))
         for row in regressions_ranked(incident=incident)
@@ -103,7 +103,7 @@ def accusation_shown(*, incident: Incident, worst: Regression | None) -> tuple[A
     if worst is None:
         return accused, f"{incident.build.short} {incident.build.subject}"
     told, whom = worst.verdict.sentence, accused
-    if searches := bisections_of(incident=incident):  # what another regression found need not hold for this
+    if searches := witnesses_of(incident=incident):  # what another regression found need not hold for this
         whom = regression_accuses(regression=worst, searches=searches)
     if told.startswith(worst.build.short):
         told = whom.label + told.removeprefix(worst.build.short)

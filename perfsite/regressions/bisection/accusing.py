@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from perfsite.regressions.bisection.covering import regression_says
+from perfsite.regressions.bisection.covering import Witness, regression_says, witnesses_of
 from perfsite.regressions.bisection.due import has_gap
 from perfsite.regressions.bisection.words import left_sentence
 from perfsite.regressions.models import Bisection, Incident, Regression
-from perfsite.regressions.selectors import EXCLUDED, bisections_of, change_rank, regressions_ranked
+from perfsite.regressions.selectors import EXCLUDED, change_rank, regressions_ranked
 from perfsite.regressions.subjects import subject_of
 from perfsite.runs.models import Build
 
@@ -40,8 +40,9 @@ class Accusation:
 
 def accusation_of(*, incident: Incident) -> Accusation:
     """Whom an incident accuses, as far as it is known."""
-    searches = bisections_of(incident=incident)
-    sentence = _sentence(incident, searches)
+    witnesses = witnesses_of(incident=incident)
+    searches = [one.search for one in witnesses]
+    sentence = _sentence(incident, witnesses)
     if incident.culprit is not None:
         return Accusation(incident.culprit, incident.range_start, 1, sentence)
     open_end = [search for search in searches if search.state != "found"]
@@ -51,17 +52,17 @@ def accusation_of(*, incident: Incident) -> Accusation:
     return Accusation(worst.bad, worst.good, _suspects(worst), sentence)
 
 
-def regression_accuses(*, regression: Regression, searches: list[Bisection]) -> Accusation:
+def regression_accuses(*, regression: Regression, searches: list[Witness]) -> Accusation:
     """Whom one regression accuses, after the searches of its incident."""
     incident, base = regression.incident, regression.verdict.base
-    own = next((search for search in searches if search.regression_id == regression.pk), None)
+    own = next((one.search for one in searches if one.search.regression_id == regression.pk), None)
     if own is not None:
         suspects = 1 if own.state == "found" else _suspects(own)
         return Accusation(own.bad, own.good, suspects, own.reason, "search")
     if not searches or base is None or not has_gap(regression):
         return Accusation(incident.build, incident.range_start)
-    found = [search for search in searches if search.state == "found" and _is_near(search, regression)]
-    said = [(search, regression_says(regression=regression, search=search)) for search in found]
+    found = [one for one in searches if one.search.state == "found" and _is_near(one.search, regression)]
+    said = [(one.search, regression_says(regression=regression, witness=one)) for one in found]
     agreed = next((search for search, says in said if says == "agrees"), None)
     if agreed is not None:
         return Accusation(agreed.bad, agreed.good, 1, agreed.reason, "agrees")
@@ -75,8 +76,9 @@ def _is_near(search: Bisection, regression: Regression) -> bool:
     return (one.device_class, one.model, one.precision) == (other.device_class, other.model, other.precision)
 
 
-def _sentence(incident: Incident, searches: list[Bisection]) -> str:
+def _sentence(incident: Incident, witnesses: list[Witness]) -> str:
     """What every search said, and which regressions they do not speak for."""
+    searches = [one.search for one in witnesses]
     if not searches:
         return ""
     told = [search.reason for search in sorted(searches, key=_search_rank) if search.reason]
@@ -84,7 +86,7 @@ def _sentence(incident: Incident, searches: list[Bisection]) -> str:
         subject_of(series=row.series, build=row.build)
         for row in regressions_ranked(incident=incident)
         if has_gap(row)
-        and regression_accuses(regression=row, searches=searches).basis in ("elsewhere", "unknown")
+        and regression_accuses(regression=row, searches=witnesses).basis in ("elsewhere", "unknown")
     ]
     if left and any(search.state == "found" for search in searches):
         told.append(left_sentence(left))

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from itertools import groupby
 
-from perfsite.regressions.bisection.covering import is_counted, regression_says
-from perfsite.regressions.models import Bisection, Incident, Regression
+from perfsite.regressions.bisection.covering import Witness, is_counted, regression_says, witnesses_of
+from perfsite.regressions.models import Incident, Regression
 from perfsite.regressions.selectors import (
     bisections_of,
     build_is_judged,
@@ -44,8 +44,8 @@ def regression_due(*, incident: Incident) -> Regression | None:
 
     None also where one was stopped: what stopped it would stop the next one.
     """
-    searches = bisections_of(incident=incident)
-    if len(searches) >= SEARCHES_MOST or any(one.state in ("running", "stopped") for one in searches):
+    searches = witnesses_of(incident=incident)
+    if len(searches) >= SEARCHES_MOST or any(one.search.state in ("running", "stopped") for one in searches):
         return None
     with_gap = [row for row in regressions_ranked(incident=incident) if has_gap(row)]
     return next((row for row in _in_turn(with_gap) if not _is_answered(row, searches)), None)
@@ -83,14 +83,14 @@ def _in_turn(ranked: list[Regression]) -> list[Regression]:
     return [*counted, *(row for rows in groups for row in rows)]
 
 
-def _is_answered(regression: Regression, searches: list[Bisection]) -> bool:
+def _is_answered(regression: Regression, searches: list[Witness]) -> bool:
     """Whether a search went by it, or by one like it and its own measurements do not contradict that."""
-    if any(search.regression_id == regression.pk for search in searches):
+    if any(one.search.regression_id == regression.pk for one in searches):
         return True
-    same = [search for search in searches if group_of(search.regression) == group_of(regression)]
-    found = [search for search in same if search.state == "found"]
+    same = [one for one in searches if group_of(one.search.regression) == group_of(regression)]
+    found = [one for one in same if one.search.state == "found"]
     return bool(same) and not (
-        found and all(regression_says(regression=regression, search=one) == "elsewhere" for one in found)
+        found and all(regression_says(regression=regression, witness=one) == "elsewhere" for one in found)
     )
 
 

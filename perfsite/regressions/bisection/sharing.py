@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from perfsite.core.errors import PerfsiteError
 from perfsite.regressions.bisection.accusing import regression_accuses
+from perfsite.regressions.bisection.covering import witnesses_of
 from perfsite.regressions.bisection.words import Commit, split_sentence, what_words
 from perfsite.regressions.events import event_append, incident_locked, incident_set
 from perfsite.regressions.models import Incident, Regression
 from perfsite.regressions.regrouping import incident_split
-from perfsite.regressions.selectors import bisections_of, regressions_ranked
+from perfsite.regressions.selectors import regressions_ranked
 from perfsite.regressions.subjects import subject_of
 from perfsite.runs.models import Build, Project
 
@@ -43,7 +44,7 @@ def culprit_note(*, regression: Regression, culprit: Build, parent: Build) -> No
 
 def _accusing(incident: Incident, culprit: Build) -> list[Regression]:
     """The regressions of an incident whose own measurements accuse a commit."""
-    searches = bisections_of(incident=incident)
+    searches = witnesses_of(incident=incident)
     told = [
         (row, regression_accuses(regression=row, searches=searches))
         for row in regressions_ranked(incident=incident)

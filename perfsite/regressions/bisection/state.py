@@ -120,7 +120,7 @@ def _answer(step: BisectionStep | None) -> Answer | None:
 def step_learnt(*, of: Searched, step: BisectionStep) -> Learnt | None:
     """What a step's job told; None while it has not ended."""
     if of.metric.exact:
-        point = point_of(series=of.series, build_id=step.build_id)
+        point = Measurement.objects.filter(series=of.series, build_id=step.build_id).first()
         if point is not None:
             return _learnt_exact(of, point)
     job = step.job
@@ -141,17 +141,10 @@ def answer_counted(*, regression: Regression, value: float, alpha: float) -> Ans
     return answer_of([verdict.before], [value], metric=metric_told(regression), whole=whole, alpha=alpha)
 
 
-def compared(*, regression: Regression, report: Report, alpha: float) -> Learnt | None:
-    """What a comparison of a commit with the good build tells of a regression; None when it is silent."""
-    series = regression.series
-    for fields in report.comparisons:
-        row = Comparison.model_validate(fields)
-        if (case_key(row.case), row.metric) != (case_key(series), series.metric) or not row.a:
-            continue
-        whole = regression.verdict.relative or 1.0
-        answer = answer_of(row.a, row.b, metric=metric_told(regression), whole=whole, alpha=alpha)
-        return Learnt(answer, row.sentence)
-    return None
+def answer_compared(*, regression: Regression, row: Comparison, alpha: float) -> Answer:
+    """What the pairs of a commit with the good build tell of a regression."""
+    whole = regression.verdict.relative or 1.0
+    return answer_of(row.a, row.b, metric=metric_told(regression), whole=whole, alpha=alpha)
 
 
 def _learnt_exact(of: Searched, point: Measurement) -> Learnt:
@@ -160,16 +153,14 @@ def _learnt_exact(of: Searched, point: Measurement) -> Learnt:
 
 
 def _learnt_compared(of: Searched, report: Report) -> Learnt:
-    told = compared(regression=of.bisection.regression, report=report, alpha=of.alpha)
-    if told is not None:
-        return told
+    for fields in report.comparisons:
+        row = Comparison.model_validate(fields)
+        if (case_key(row.case), row.metric) != (case_key(of.series), of.series.metric) or not row.a:
+            continue
+        answer = answer_compared(regression=of.bisection.regression, row=row, alpha=of.alpha)
+        return Learnt(answer, row.sentence)
     reasons = [outcome["reason"] for outcome in report.outcomes if outcome.get("reason")]
     return Learnt(Answer("failed"), reasons[0] if reasons else "the comparison's report does not tell of it")
-
-
-def point_of(*, series: Series, build_id: int) -> Measurement | None:
-    """The value of a series at a build, where it was measured."""
-    return Measurement.objects.filter(series=series, build_id=build_id).first()
 
 
 def measure_job(*, regression: Regression, build: Build) -> Job | None:
