@@ -38,10 +38,12 @@ def incident_url(*, incident: Incident) -> str:
 def incident_facts(*, incident: Incident, is_again: bool = False) -> IncidentFacts:
     """What a message about it says; `is_again` to those who heard of it before it was taken back."""
     accused = accusation_of(incident=incident)
-    build = accused.build
     ranked = regressions_standing(incident=incident)
     searches = witnesses_of(incident=incident)
     whom = [regression_accuses(regression=row, searches=searches) for row in ranked]
+    if whom and searches:  # the first sentence is the worst one's, and accuses whom that does
+        accused = replace(whom[0], sentence=accused.sentence)
+    build = accused.build
     return IncidentFacts(
         project=incident.project.slug,
         sha=build.sha,

@@ -162,6 +162,7 @@ def test_a_time_too_noisy_to_tell_accuses_nobody_while_the_size_names_its_commit
     facts = incident_facts(incident=incident)
     assert facts.regressions[0].subject.metric == TIME
     assert facts.regressions[0].subject.sha == f"{good.short}..{pushed[4].short}"
+    assert (facts.suspects, facts.sha) == (5, pushed[4].sha)  # as its headline says
     assert "the change of the parameters of cnn" in facts.search
     assert "The change of the latency p50 of cnn came with one of the 5 commits" in facts.search
     assert "too noisy" in facts.search

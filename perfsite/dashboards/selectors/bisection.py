@@ -98,15 +98,15 @@ def _search_shown(search: Bisection) -> dict[str, Any] | None:
 
 
 def accusation_shown(*, incident: Incident, worst: Regression | None) -> tuple[Accusation, str]:
-    """Whom an incident accuses, and its sentence with the commit, or range of commits, that is meant."""
+    """Whom the worst regression accuses, and its sentence with the commit or the range that is meant."""
     accused = accusation_of(incident=incident)
     if worst is None:
         return accused, f"{incident.build.short} {incident.build.subject}"
-    told, whom = worst.verdict.sentence, accused
+    told = worst.verdict.sentence
     if searches := witnesses_of(incident=incident):  # what another regression found need not hold for this
-        whom = regression_accuses(regression=worst, searches=searches)
+        accused = regression_accuses(regression=worst, searches=searches)
     if told.startswith(worst.build.short):
-        told = whom.label + told.removeprefix(worst.build.short)
+        told = accused.label + told.removeprefix(worst.build.short)
     return accused, told
 
 
