@@ -85,7 +85,7 @@ def _options() -> argparse.Namespace:
 
 def _wrong(result: dict[str, Any], jobs: int) -> list[str]:
     """What must not be, in sentences."""
-    done = result["jobs"] - sum(result["failed"].values())
+    done = result["ended"] - sum(result["failed"].values())
     checks = {
         f"{jobs} jobs were ordered, {result['jobs']} are there": result["jobs"] == jobs,
         f"{result['ended']} of {result['jobs']} jobs ended": result["ended"] == result["jobs"],
