@@ -8,8 +8,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
 
+from perfsite.access.api import router as audit
 from perfsite.access.limits import Limit, stranger_wait
 from perfsite.alerts.api import router as notifications
+from perfsite.alerts.api_channels import router as channels
+from perfsite.alerts.api_mutes import router as mutes
+from perfsite.alerts.api_rules import router as rules
 from perfsite.api_document import document_complete
 from perfsite.core.errors import (
     ConflictError,
@@ -21,7 +25,15 @@ from perfsite.core.errors import (
 )
 from perfsite.core.parsing import CleanParser
 from perfsite.core.problems import FieldProblem, problem_response
+from perfsite.dashboards.api_home import router as overview
+from perfsite.dashboards.api_layers import router as layers
+from perfsite.dashboards.api_notes import router as notes
+from perfsite.dashboards.api_tables import router as tables
+from perfsite.pulls.api import router as pulls
+from perfsite.regressions.api_evidence import router as evidence
+from perfsite.regressions.api_points import router as points
 from perfsite.regressions.api_read import router as incidents
+from perfsite.regressions.api_rule import router as detection
 from perfsite.regressions.api_triage import router as triage
 from perfsite.results.api import router as results_worker
 from perfsite.results.api_elsewhere import router as elsewhere
@@ -31,6 +43,9 @@ from perfsite.results.artifacts import DigestMismatchError, TooLargeError
 from perfsite.runs.api import router as runs_worker
 from perfsite.runs.api_orders import router as orders
 from perfsite.runs.api_read import router as builds
+from perfsite.runs.api_schedules import router as schedules
+from perfsite.runs.api_tokens import router as tokens
+from perfsite.webhooks.api import router as deliveries
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +74,7 @@ api = Api(
     title="Perfsite",
     version="1",
     description=(
-        "Builds, runs, series and incidents; results from elsewhere; and what a worker needs. Lists are "
+        "Whatever a page shows and does, results from elsewhere, and what a worker needs. Long lists are "
         "pages, the newest first: pass a page's `next` as `before` for the one after it. Every error is a "
         "`Problem`."
     ),
@@ -69,14 +84,29 @@ api = Api(
     parser=CleanParser(),
 )
 for router in (
+    overview,
     builds,
     orders,
     series,
+    points,
+    notes,
+    tables,
     files,
     elsewhere,
     incidents,
+    evidence,
+    layers,
     triage,
+    detection,
     notifications,
+    rules,
+    channels,
+    mutes,
+    pulls,
+    schedules,
+    tokens,
+    deliveries,
+    audit,
     runs_worker,
     results_worker,
 ):

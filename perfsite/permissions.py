@@ -65,12 +65,30 @@ SIGN_IN = (
     "mfa_download_recovery_codes",
 )  # fmt: skip
 """Addresses of django-allauth, where it is on: each is about the person who asks, and checks that."""
-TRIAGE_OPERATIONS = ("triage", "triage_many", "edit", "merge", "split", "move", "note")
+TRIAGE_OPERATIONS = (
+    "triage", "triage_many", "edit", "merge", "split", "move", "recheck", "mark", "unmark", "note_new",
+    "note_delete", "mute_add",
+)  # fmt: skip
+ORDER_OPERATIONS = (
+    "cancel", "again", "cancel_job", "again_job", "backfill", "build_deliver", "results", "compare_order",
+    "search_order", "schedule_begin", "schedule_new", "schedule_put", "schedule_delete", "approve",
+    "distrust", "detection_change",
+)  # fmt: skip
+INSIDE_OPERATIONS = (
+    "workers", "fitness", "notifications", "tellings", "channel_kinds", "deliveries", "refusals",
+)  # fmt: skip
+KEEPING_OPERATIONS = (
+    "rules", "rule_add", "rule_trial", "rule", "rule_put", "rule_delete", "channels", "channel_add",
+    "channel_put", "channel_use", "channel_delete", "channel_trial", "mute_stop", "notify_again", "tokens",
+    "token_new", "token_end",
+)  # fmt: skip
 API_READS = (
     "api-root", "openapi-json", "projects", "project", "builds", "build", "build_runs", "build_points",
     "build_verdicts", "run", "job", "series", "one_series", "series_verdicts", "series_environments",
     "points", "trends", "compare", "incidents", "incidents_everywhere", "incident", "events", "environment",
-    "environments", "artifacts", "content", "grading", "standing",
+    "environments", "artifacts", "content", "grading", "standing", "overview", "search", "jobs", "reproduce",
+    "grid", "hardware", "capacity", "moved", "notes", "verdict", "bisection", "layers", "levels",
+    "series_levels", "detection_rule", "detection_changes", "pulls", "pull", "trusted_authors", "schedules",
 )  # fmt: skip
 
 RULES: dict[str, Rule] = {
@@ -115,12 +133,12 @@ RULES: dict[str, Rule] = {
     **{f"api-v1:{name}": _OWN for name in WORKER_OPERATIONS},
     **{f"api-v1:{name}": _OPEN for name in API_READS},
     **{f"api-v1:{name}": _TRIAGE for name in TRIAGE_OPERATIONS},
-    **{
-        f"api-v1:{name}": _MAINTAIN
-        for name in ("cancel", "again", "cancel_job", "again_job", "backfill", "build_deliver", "results")
-    },
-    **dict.fromkeys(("api-v1:workers", "api-v1:notifications"), _SIGNED_IN),
-    **{f"api-v1:{name}": _ADMINISTER for name in ("outbox", "mail")},
+    **{f"api-v1:{name}": _MAINTAIN for name in ORDER_OPERATIONS},
+    **{f"api-v1:{name}": _SIGNED_IN for name in INSIDE_OPERATIONS},
+    **{f"api-v1:{name}": _KEEP for name in KEEPING_OPERATIONS},
+    "api-v1:mutes": Rule(read=Role.TRIAGER),
+    "api-v1:detection_try": Rule(write=Role.VIEWER, audited=False),
+    **{f"api-v1:{name}": _ADMINISTER for name in ("outbox", "mail", "audit")},
     **dict.fromkeys(("outbox", "mail", "audit"), _ADMINISTER),
 }  # fmt: skip
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
+
+from django.db.models import Q, QuerySet
 
 from perfsite.access.models import AuditEntry
 from perfsite.core.text import text_clean
@@ -29,6 +31,15 @@ def audit_note(
 def audit_console(*, action: str, target: str = "", **detail: Any) -> AuditEntry:
     """As `audit_note`, for a command: its actor is the system's user."""
     return audit_note(actor=f"console {_system_user()}", action=action, target=target, detail=detail)
+
+
+def audit_find(*, text: str = "", actions: Collection[str] = ()) -> QuerySet[AuditEntry]:
+    """The entries, the newest first; `text` narrows to part of an actor or an action, or to `actions`."""
+    rows = AuditEntry.objects.order_by("-pk")
+    if not text:
+        return rows
+    wanted = Q(actor__icontains=text) | Q(action__icontains=text.replace(" ", "-"))
+    return rows.filter(wanted | Q(action__in=actions))
 
 
 def _system_user() -> str:

@@ -73,6 +73,7 @@ READERS: list[Callable] = [*MACHINES_AND_PEOPLE, Anyone()]
 REPORTERS: list[Callable] = [Bearer("report"), Person()]
 DELIVERERS: list[Callable] = [Bearer("deliver"), Person()]
 TRIAGERS: list[Callable] = [Bearer("triage"), Person()]
+MANAGERS: list[Callable] = [Bearer("manage"), Person()]
 
 
 def token_of(request: HttpRequest) -> Token | None:

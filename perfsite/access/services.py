@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from perfsite.access.models import LoginLink, Token
 from perfsite.access.rights import FORMER, PURPOSES
-from perfsite.core.errors import PerfsiteError
+from perfsite.core.errors import ConflictError, PerfsiteError
 
 _LINK_LIFETIME = timedelta(minutes=30)
 # one write a minute is enough to tell when a token was last used
@@ -51,19 +52,21 @@ def token_add(
         raise PerfsiteError("a worker measures for every project: its token cannot be for one")
     if expires_at is not None and expires_at <= timezone.now():
         raise PerfsiteError(f"the token would have expired at {expires_at:%Y-%m-%d %H:%M} already")
-    if Token.objects.filter(name=name.strip(), revoked_at=None).exists():
-        raise PerfsiteError(
-            f"there is a token {name.strip()!r} already; choose another name or revoke it first"
-        )
     secret = f"ps_{purpose}_{secrets.token_urlsafe(32)}"
-    Token.objects.create(
-        name=name.strip(),
-        purpose=purpose,
-        project_id=project_id,
-        expires_at=expires_at,
-        created_by=created_by[:150],
-        sha256=secret_sha256(secret),
-    )
+    try:
+        with transaction.atomic():
+            Token.objects.create(
+                name=name.strip(),
+                purpose=purpose,
+                project_id=project_id,
+                expires_at=expires_at,
+                created_by=created_by[:150],
+                sha256=secret_sha256(secret),
+            )
+    except IntegrityError:  # the database says whether a name is free, also to two at once
+        raise ConflictError(
+            f"there is a token {name.strip()!r} already; choose another name or revoke it first"
+        ) from None
     return secret
 
 

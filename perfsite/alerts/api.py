@@ -1,70 +1,61 @@
-"""The reading API of notifications and of the outbox."""
+"""The API of notifications, of what was decided about telling, and of the outbox."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from ninja import Query, Router, Schema
+from ninja import Query, Router
 
-from perfsite.access.auth import MACHINES_AND_PEOPLE
+from perfsite.access.auth import MACHINES_AND_PEOPLE, MANAGERS, actor_of
 from perfsite.access.readers import row_owned, site_wide
-from perfsite.alerts.models import Notification, OutboxMail
-from perfsite.core.errors import NotFoundError
+from perfsite.alerts.api_schemas import MailOut, MailTextOut, NotificationOut, TellingOut
+from perfsite.alerts.models import Notification, OutboxMail, Telling
+from perfsite.alerts.services import notification_again
+from perfsite.core.errors import ConflictError, NotFoundError
 from perfsite.core.pagination import Cursor, Page, page_of
 from perfsite.core.parameters import RowId
+from perfsite.regressions.models import Incident
 from perfsite.runs.models import Project
 
 router = Router(auth=MACHINES_AND_PEOPLE, tags=["notifications"])
 
 
-class NotificationOut(Schema):
-    """Somebody told of an incident by a channel, or to be told; `error` is of the last try."""
-
-    id: int
-    incident_id: int | None
-    occasion: str
-    channel: str
-    recipient: str
-    state: str
-    tries: int
-    error: str
-    due_at: datetime
-    created_at: datetime
-    sent_at: datetime | None
-
-    @staticmethod
-    def resolve_channel(row: Notification) -> str:
-        """The channel's name; empty when it was deleted."""
-        return row.channel.name if row.channel else ""
-
-
-class MailOut(Schema):
-    """A mail that the embedded home kept instead of sending."""
-
-    id: int
-    message_id: str
-    sender: str
-    recipients: list[str]
-    subject: str
-    kept_at: datetime
-
-
-class MailTextOut(MailOut):
-    """A mail with its text."""
-
-    text: str
-    html: str
+def _notifications(project: Project) -> QuerySet[Notification]:
+    rows = Notification.objects.filter(Q(incident__project=project) | Q(channel__project=project))
+    return rows.select_related("channel")
 
 
 @router.get("/projects/{slug:slug}/notifications", response=Page[NotificationOut])
 def notifications(request: HttpRequest, slug: str, cursor: Query[Cursor]) -> dict[str, Any]:
     """Who was told, or is to be told, of a project's incidents; also of a public one not for strangers."""
     project = row_owned(request, Project.objects.all(), project="", slug=slug)
-    rows = Notification.objects.filter(Q(incident__project=project) | Q(channel__project=project))
-    return page_of(rows.select_related("channel"), cursor)
+    return page_of(_notifications(project), cursor)
+
+
+@router.post(
+    "/projects/{slug:slug}/notifications/{notification_id}/again", response=NotificationOut, auth=MANAGERS
+)
+def notify_again(request: HttpRequest, slug: str, notification_id: RowId) -> Notification:
+    """Send a failed or uncertain notification once more."""
+    project = row_owned(request, Project.objects.all(), project="", slug=slug)
+    found = _notifications(project).filter(pk=notification_id).first()
+    if found is None:
+        raise NotFoundError(f"{slug} has no notification {notification_id}; /notifications lists them")
+    if not notification_again(notification=found, actor=actor_of(request)):
+        raise ConflictError(
+            f"notification {found.pk} is {found.state}: only one that failed or is uncertain, and names "
+            "somebody, is sent again"
+        )
+    return _notifications(project).get(pk=found.pk)
+
+
+@router.get("/incidents/{incident_id}/tellings", response=list[TellingOut])
+def tellings(request: HttpRequest, incident_id: RowId) -> list[Telling]:
+    """What was decided about telling of an incident: by whom it is heard, when, and why."""
+    found = row_owned(request, Incident.objects.all(), pk=incident_id)
+    return list(found.tellings.select_related("channel", "rule").order_by("id"))
 
 
 @router.get("/outbox", response=Page[MailOut])

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from perfsite.alerts.channels import CHANNELS, DeliveryError
@@ -17,7 +17,7 @@ from perfsite.alerts.channels.calling import address_judged
 from perfsite.alerts.channels.webhook import PREFIX
 from perfsite.alerts.models import Channel, Mute, Notification, Rule
 from perfsite.alerts.queueing import notification_queue
-from perfsite.core.errors import PerfsiteError
+from perfsite.core.errors import ConflictError, PerfsiteError
 from perfsite.regressions.assigning import owner_of
 from perfsite.regressions.events import event_append
 from perfsite.regressions.models import Incident
@@ -34,21 +34,34 @@ def channel_save(
     An empty secret keeps the one that is stored.  Saving enables a channel that was disabled.
 
     Raises:
-        PerfsiteError: the kind is unknown, a field is missing, an address is not called, the name is taken.
+        PerfsiteError: the kind is unknown, a field is missing, an address is not called.
+        ConflictError: the name is taken.
     """
     row = channel or Channel(project=project, kind=kind)
     if kind not in CHANNELS or row.kind != kind:
         raise PerfsiteError(f"unknown channel kind {kind!r}; known: {', '.join(CHANNELS)}")
     if not name.strip():
         raise PerfsiteError("a channel needs a name")
-    if Channel.objects.filter(project=project, name=name.strip()).exclude(pk=row.pk).exists():
-        raise PerfsiteError(f"there is a channel {name.strip()!r} already; choose another name")
     _secrets_stay(row, values)
     made = _fields_store(row, values)
     row.name, row.disabled_at, row.disabled_reason = name.strip()[:80], None, ""
     row.unanswered, row.rests_until = 0, None
-    row.save()
+    _save(row)
     return made
+
+
+def _save(row: Channel | Rule) -> None:
+    """Save a row; the database says whether its name is free in the project, also to two at once.
+
+    Raises:
+        ConflictError: it is not.
+    """
+    try:
+        with transaction.atomic():
+            row.save()
+    except IntegrityError:
+        what = type(row)._meta.verbose_name
+        raise ConflictError(f"there is a {what} {row.name!r} already; choose another name") from None
 
 
 def _secrets_stay(row: Channel, values: Mapping[str, str]) -> None:
@@ -95,6 +108,26 @@ def _fields_store(row: Channel, values: Mapping[str, str]) -> str:
     return made
 
 
+@transaction.atomic
+def channel_remove(*, channel: Channel) -> None:
+    """Forget a channel and its secrets; what was sent by it stays, with its name gone.
+
+    Raises:
+        ConflictError: a rule tells by it, or messages wait for it: they would be lost without a word.
+    """
+    rule = channel.rules.order_by("id").first()
+    if rule is not None:
+        raise ConflictError(f"the rule {rule.name!r} tells by {channel.name}; take it out of the rule first")
+    rows = Notification.objects.filter(channel=channel)
+    waiting = rows.filter(state__in=("queued", "sending")).count()
+    waiting += channel.tellings.filter(notification=None, due_at__isnull=False).count()
+    if waiting:
+        raise ConflictError(
+            f"{waiting} messages wait for {channel.name}; let them go out, or disable it instead"
+        )
+    channel.delete()
+
+
 def channel_switch(*, channel: Channel, is_enabled: bool) -> None:
     """Use a channel, or not; using it again forgives what it was disabled for."""
     Channel.objects.filter(pk=channel.pk).update(
@@ -125,20 +158,33 @@ def rule_save(
     """Store a rule; `values` are columns of `Rule`.
 
     Raises:
-        PerfsiteError: the name is empty or taken, or a channel is of another project.
+        PerfsiteError: the name is empty, or a channel is of another project.
+        ConflictError: the name is taken.
     """
     row = rule or Rule(project=project)
     for name, value in values.items():
         setattr(row, name, value)
     if not row.name.strip():
         raise PerfsiteError("a rule needs a name")
-    if Rule.objects.filter(project=project, name=row.name).exclude(pk=row.pk).exists():
-        raise PerfsiteError(f"there is a rule {row.name!r} already; choose another name")
     if any(channel.project_id != project.pk for channel in channels):
         raise PerfsiteError("a rule tells by channels of its own project")
-    row.save()
+    _save(row)
     row.channels.set(channels)
     return row
+
+
+def rule_remove(*, rule: Rule) -> None:
+    """Forget a rule; what it told stays.  The last one is switched off instead: without any rule a project
+    hears everything again.
+
+    Raises:
+        ConflictError: it is the project's last one.
+    """
+    if not Rule.objects.filter(project=rule.project_id).exclude(pk=rule.pk).exists():
+        raise ConflictError(
+            f"{rule.name!r} is the only rule: without any a project hears everything; switch it off instead"
+        )
+    rule.delete()
 
 
 @transaction.atomic

@@ -23,3 +23,8 @@ def note_add(*, series: Series, build_id: int, author: str, text: str) -> Note:
     if not series.points.filter(build_id=build_id).exists():
         raise NotFoundError(f"Build {build_id} has no point in series {series.pk}.")
     return Note.objects.create(series=series, build_id=build_id, author=author, text=text)
+
+
+def note_remove(*, note: Note) -> None:
+    """Take a note off its point."""
+    Note.objects.filter(pk=note.pk).delete()

@@ -26,6 +26,7 @@ from perfsite.regressions.api_schemas import (
 from perfsite.regressions.comparing import builds_compare
 from perfsite.regressions.grading.figures import grading_read
 from perfsite.regressions.grading.rules import rule_now
+from perfsite.regressions.incident_filter import IncidentFilter, incidents_filtered
 from perfsite.regressions.models import Incident, IncidentEvent, Regression, Verdict
 from perfsite.regressions.verdicts import build_standing
 from perfsite.results.models import Series
@@ -34,11 +35,23 @@ from perfsite.runs.models import Build, Project
 router = Router(auth=READERS, tags=["incidents"])
 
 
-class IncidentFilter(Schema):
-    """Which incidents are wanted."""
+class IncidentAsk(Schema):
+    """Which incidents are wanted: `state` may be `open`, every state that still stands.
 
-    state: str | None = None
-    kind: str | None = None
+    `q` is the beginning of a commit, or part of its subject, the note or a model's name.
+    """
+
+    state: str = Field("", max_length=30)
+    kind: str = Field("", max_length=30)
+    tag: str = Field("", max_length=254)
+    assignee: str = Field("", max_length=254)
+    q: str = Field("", max_length=254)
+
+
+class VerdictAsk(Schema):
+    """Which verdicts are wanted; those of stage `person` are people's marks."""
+
+    stage: str = Field("", max_length=20, examples=["person"])
 
 
 class CompareAsk(Schema):
@@ -48,11 +61,11 @@ class CompareAsk(Schema):
     new: int = Field(ge=1, le=ID_MAX, examples=[12])
 
 
-def _incidents(request: HttpRequest, wanted: IncidentFilter) -> QuerySet[Incident]:
-    rows = rows_seen(request, incidents_full())
-    if wanted.state is not None:
-        rows = rows.filter(state=wanted.state)
-    return rows if wanted.kind is None else rows.filter(kind=wanted.kind)
+def _incidents(request: HttpRequest, wanted: IncidentAsk) -> QuerySet[Incident]:
+    asked = IncidentFilter(
+        state=wanted.state, kind=wanted.kind, tag=wanted.tag, assignee=wanted.assignee, text=wanted.q
+    )
+    return incidents_filtered(rows_seen(request, incidents_full()), asked)
 
 
 def incidents_full() -> QuerySet[Incident]:
@@ -65,7 +78,7 @@ def incidents_full() -> QuerySet[Incident]:
 
 @router.get("/incidents", response=Page[IncidentOut])
 def incidents_everywhere(
-    request: HttpRequest, wanted: Query[IncidentFilter], cursor: Query[Cursor]
+    request: HttpRequest, wanted: Query[IncidentAsk], cursor: Query[Cursor]
 ) -> dict[str, Any]:
     """The incidents of every project this reader may see."""
     return page_of(_incidents(request, wanted), cursor)
@@ -73,7 +86,7 @@ def incidents_everywhere(
 
 @router.get("/projects/{slug:slug}/incidents", response=Page[IncidentOut])
 def incidents(
-    request: HttpRequest, slug: str, wanted: Query[IncidentFilter], cursor: Query[Cursor]
+    request: HttpRequest, slug: str, wanted: Query[IncidentAsk], cursor: Query[Cursor]
 ) -> dict[str, Any]:
     """A project's incidents."""
     project = row_seen(request, Project.objects.all(), project="", slug=slug)
@@ -94,10 +107,13 @@ def events(request: HttpRequest, incident_id: RowId, cursor: Query[Cursor]) -> d
 
 
 @router.get("/series/{series_id}/verdicts", response=Page[VerdictOut], tags=["verdicts"])
-def series_verdicts(request: HttpRequest, series_id: RowId, cursor: Query[Cursor]) -> dict[str, Any]:
+def series_verdicts(
+    request: HttpRequest, series_id: RowId, wanted: Query[VerdictAsk], cursor: Query[Cursor]
+) -> dict[str, Any]:
     """What was decided about a series."""
     found = row_seen(request, Series.objects.all(), pk=series_id)
-    return page_of(Verdict.objects.filter(series=found), cursor)
+    rows = Verdict.objects.filter(series=found)
+    return page_of(rows.filter(stage=wanted.stage) if wanted.stage else rows, cursor)
 
 
 @router.get("/builds/{build_id}/verdicts", response=Page[VerdictOut], tags=["verdicts"])

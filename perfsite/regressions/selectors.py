@@ -7,7 +7,14 @@ from django.db.models import Prefetch, QuerySet
 from benchmarks.cases import Case
 from benchmarks.metrics import METRICS
 from perfsite.regressions.incident_states import ACCUSING_STATES
-from perfsite.regressions.models import Bisection, Incident, Regression, Suspicion, Verdict
+from perfsite.regressions.models import (
+    Attribution,
+    Bisection,
+    Incident,
+    Regression,
+    Suspicion,
+    Verdict,
+)
 from perfsite.results.models import Report
 from perfsite.runs.cases import case_find, cases_of
 from perfsite.runs.models import Build, Job
@@ -84,3 +91,9 @@ def bisections_of(*, incident: Incident) -> list[Bisection]:
     rows = Bisection.objects.filter(regression__incident=incident).order_by("id")
     related = ("verdict__base", "verdict__job", "series", "build")
     return list(rows.select_related("good", "bad", "hint", *(f"regression__{name}" for name in related)))
+
+
+def attribution_of(*, verdict: Verdict) -> Attribution | None:
+    """Where a verdict's change came from; the environment's verdict has that of the comparison behind it."""
+    key = verdict.evidence.get("refuted", verdict.pk) if verdict.stage == "environment" else verdict.pk
+    return Attribution.objects.filter(verdict_id=key).first()

@@ -15,7 +15,7 @@ from perfsite.core.errors import PerfsiteError
 from perfsite.core.parameters import ID_MAX, Ordinal, RowId
 from perfsite.runs.api_read import router as reading
 from perfsite.runs.api_schemas import BuildOut, Done
-from perfsite.runs.backfill import Wish, backfill_order, builds_placed
+from perfsite.runs.backfill import Backfill, Wish, backfill_order, builds_placed
 from perfsite.runs.commits import Commit
 from perfsite.runs.models import Build, Job, Project, Run
 from perfsite.runs.services import builds_receive, job_again, job_cancel, run_again, run_cancel
@@ -99,9 +99,7 @@ def backfill(request: HttpRequest, slug: str, body: BackfillIn) -> dict[str, obj
     project = row_owned(request, Project.objects.all(), project="", slug=slug)
     builds = _builds(project, body)
     wish = Wish(device_class=body.device_class, model=body.model)
-    done = backfill_order(project=project, builds=builds, wish=wish)
-    refused = [{"build_id": row.pk, "sha": row.sha, "reason": why} for row, why in done.refused]
-    return {"jobs": len(done.jobs), "refused": refused}
+    return backfill_told(backfill_order(project=project, builds=builds, wish=wish))
 
 
 @router.post("/runs/{run_id}/cancel", response=Done)
@@ -133,6 +131,12 @@ def again_job(request: HttpRequest, job_id: RowId) -> dict[str, int]:
     """Queue one failed or cancelled job once more."""
     wanted = row_owned(request, Job.objects.all(), project="run__build__project", pk=job_id)
     return {"jobs": int(job_again(job=wanted))}
+
+
+def backfill_told(done: Backfill) -> dict[str, object]:
+    """What became of an order, as `BackfillOut`."""
+    refused = [{"build_id": row.pk, "sha": row.sha, "reason": why} for row, why in done.refused]
+    return {"jobs": len(done.jobs), "refused": refused}
 
 
 def _builds(project: Project, body: BackfillIn) -> list[Build]:

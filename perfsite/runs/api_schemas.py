@@ -8,7 +8,7 @@ from typing import Any
 from ninja import Schema
 from pydantic import Field
 
-from perfsite.runs.models import Attempt, Job, Run
+from perfsite.runs.models import Attempt, Build, Job, Run
 
 
 class ProjectOut(Schema):
@@ -27,6 +27,7 @@ class BuildOut(Schema):
     """A build; `reason` says why it was skipped or failed, `ordinal` is its place on its branch."""
 
     id: int
+    project: str = Field(examples=["zoo"])
     branch: str
     sha: str = Field(examples=["3fa9c1d2a7b84e0f5c6d7e8f90a1b2c3d4e5f607"])
     parents: list[str]
@@ -37,6 +38,11 @@ class BuildOut(Schema):
     is_head: bool
     state: str = Field(examples=["planned"])
     reason: str
+
+    @staticmethod
+    def resolve_project(row: Build) -> str:
+        """By its slug."""
+        return row.project.slug
 
 
 class AttemptOut(Schema):
@@ -85,6 +91,37 @@ class JobDetailOut(JobOut):
 
     spec: dict[str, Any]
     log: str
+
+
+class JobListedOut(JobOut):
+    """A job with the build that it is about."""
+
+    project: str = Field(examples=["zoo"])
+    build_id: int
+    sha: str = Field(examples=["3fa9c1d2a7b84e0f5c6d7e8f90a1b2c3d4e5f607"])
+
+    @staticmethod
+    def resolve_project(job: Job) -> str:
+        """By its slug."""
+        return job.run.build.project.slug
+
+    @staticmethod
+    def resolve_build_id(job: Job) -> int:
+        """Of the run's build."""
+        return job.run.build_id
+
+    @staticmethod
+    def resolve_sha(job: Job) -> str:
+        """Of the run's build."""
+        return job.run.build.sha
+
+
+class ReproduceOut(Schema):
+    """Shell lines that measure a job's cases again on one's own machine; none where its order is gone."""
+
+    lines: list[str] = Field(
+        examples=[["git clone https://forge.example/acme/models.git models && cd models"]]
+    )
 
 
 class RunOut(Schema):

@@ -13,7 +13,13 @@ from perfsite.runs.models import Attempt, Job, Schedule, ScheduleTurn
 from perfsite.runs.plan import builds_plan
 from perfsite.runs.queue import job_claim
 from perfsite.runs.schedule_turns import turns_step
-from perfsite.runs.schedules import schedule_add, schedule_switch, turn_now, turns_begin
+from perfsite.runs.schedules import (
+    Timing,
+    schedule_add,
+    schedule_switch,
+    turn_now,
+    turns_begin,
+)
 from perfsite.runs.services import PRIORITY_BEHIND, PRIORITY_SCHEDULE, PRIORITY_SOAK
 from perfsite.runs.sweep import priorities_age
 from tests.factories import project_make, worker_make
@@ -77,8 +83,9 @@ def project(db, settings, tmp_path):
 
 
 def added(project, what="full", **values):
-    values = {"name": what, "at": time(2), "days": range(7), "time_zone": "UTC", "now": NOON, **values}
-    return schedule_add(project=project, what=what, **values)
+    now = values.pop("now", NOON)
+    values = {"name": what, "at": time(2), "days": range(7), "time_zone": "UTC", **values}
+    return schedule_add(project=project, timing=Timing(what=what, **values), now=now)
 
 
 def ended(job, minutes, now):

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from django import forms
-from django.core.validators import validate_email
 from django.utils import timezone
 
 from benchmarks.metrics import METRICS
 from perfsite.alerts.channels import CHANNELS
+from perfsite.alerts.checking import quiet_checked, recipients_checked, zone_checked
 from perfsite.alerts.deciding import Terms
 from perfsite.alerts.models import Channel, Rule
 from perfsite.alerts.telling import terms_of
+from perfsite.core.errors import PerfsiteError
 from perfsite.results.models import Series
 from perfsite.runs.models import Project
-
-WHO = ("assignee", "owner")
 
 
 class WordsField(forms.CharField):
@@ -88,23 +88,16 @@ class RuleForm(forms.Form):
 
     def clean_zone(self) -> str:
         """A time zone by its name in the IANA database."""
-        zone = self.cleaned_data["zone"].strip()
-        if zone not in available_timezones():
-            raise forms.ValidationError(f"{zone!r} is no time zone; write it as Europe/Berlin")
-        return zone
+        return _asked(zone_checked, self.cleaned_data["zone"])
 
     def clean_recipients(self) -> list[str]:
-        """Words that this form knows, or addresses."""
-        for who in self.cleaned_data["recipients"]:
-            if who not in WHO:
-                validate_email(who)
-        return self.cleaned_data["recipients"]
+        """Words that a rule knows, or addresses."""
+        return _asked(recipients_checked, self.cleaned_data["recipients"])
 
     def clean(self) -> dict[str, Any]:
         """Quiet hours have both ends."""
         data = super().clean() or {}
-        if (data.get("quiet_from") is None) != (data.get("quiet_to") is None):
-            raise forms.ValidationError("quiet hours need both ends")
+        _asked(quiet_checked, data.get("quiet_from"), data.get("quiet_to"))
         return data
 
     def columns(self) -> dict[str, Any]:
@@ -116,6 +109,14 @@ class RuleForm(forms.Form):
     def terms(self) -> Terms:
         """The rule as it decides."""
         return terms_of(Rule(**self.columns()))
+
+
+def _asked(check: Callable[..., Any], *values: Any) -> Any:
+    """What a check of the rule's own says, as a form tells it."""
+    try:
+        return check(*values)
+    except PerfsiteError as error:
+        raise forms.ValidationError(str(error)) from None
 
 
 def rule_initial(rule: Rule | None) -> dict[str, Any]:

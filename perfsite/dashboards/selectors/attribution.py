@@ -8,7 +8,8 @@ from typing import Any
 
 from perfsite.dashboards.charts.causes import CauseBar, cause_bar
 from perfsite.dashboards.formatting import change_text
-from perfsite.regressions.models import Attribution, Incident, Regression
+from perfsite.regressions.models import Incident, Regression
+from perfsite.regressions.selectors import attribution_of
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class AttributionShown:
 
 def attribution_shown(*, incident: Incident, worst: Regression | None) -> AttributionShown | None:
     """The parts of the worst regression's change; None while they are not known."""
-    found = _attribution_of(worst) if worst else None
+    found = attribution_of(verdict=worst.verdict) if worst else None
     if found is None or not found.parts:
         return None
     rows = [PartRow(part["cause"], _part_text(part), part["sentence"]) for part in found.parts]
@@ -53,13 +54,6 @@ def attribution_shown(*, incident: Incident, worst: Regression | None) -> Attrib
         left_out=sorted(found.facts.get("left_out", {}).items()),
         told=[one["sentence"] for one in incident.facts.get("environments", [])],
     )
-
-
-def _attribution_of(worst: Regression) -> Attribution | None:
-    """The attribution of a verdict; the environment's verdict has that of the comparison it rests on."""
-    verdict = worst.verdict
-    key = verdict.evidence.get("refuted", verdict.pk) if verdict.stage == "environment" else verdict.pk
-    return Attribution.objects.filter(verdict_id=key).first()
 
 
 def _part_text(part: dict[str, Any]) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
+from perfsite.access.audit import audit_find
 from perfsite.access.models import AuditEntry
 from perfsite.dashboards.audit_words import actions_matching
 from perfsite.dashboards.views.reading import page, page_of
@@ -17,10 +17,7 @@ from perfsite.dashboards.views.twins import Table, page_render
 def audit(request: HttpRequest) -> HttpResponse:
     """Who changed what, the newest first; `?q=` narrows to an actor or an action."""
     text = request.GET.get("q", "").strip()[:100]
-    rows = AuditEntry.objects.order_by("-pk")
-    if text:
-        wanted = Q(actor__icontains=text) | Q(action__icontains=text.replace(" ", "-"))
-        rows = rows.filter(wanted | Q(action__in=actions_matching(text)))
+    rows = audit_find(text=text, actions=actions_matching(text) if text else ())
     shown = page_of(request, rows)
     context = {"page": shown, "text": text}
     return page_render(request, "dashboards/audit.html", context, tables=lambda: [_table(list(shown))])

@@ -19,10 +19,8 @@ from perfsite.dashboards.selectors.attribution import attribution_shown
 from perfsite.dashboards.selectors.bisection import accusation_shown, accusations_shown, bisections_shown
 from perfsite.dashboards.selectors.events import events_of
 from perfsite.dashboards.selectors.incidents import (
-    IncidentFilter,
     Worst,
     builds_between,
-    incidents_filtered,
     incidents_list,
     incidents_worst,
     mergeable_with,
@@ -38,6 +36,7 @@ from perfsite.dashboards.views.twins import Table, page_render
 from perfsite.regressions.assigning import assignee_of
 from perfsite.regressions.bisection.accusing import Accusation
 from perfsite.regressions.causes.recheck import incident_recheck
+from perfsite.regressions.incident_filter import IncidentFilter, incidents_filtered
 from perfsite.regressions.incident_states import PERSON_STATES, STATES
 from perfsite.regressions.layers import layers_shown
 from perfsite.regressions.models import Incident, IncidentEvent, Regression

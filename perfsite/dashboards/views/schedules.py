@@ -19,7 +19,7 @@ from perfsite.dashboards.views.reading import page
 from perfsite.dashboards.views.twins import Table, page_render
 from perfsite.runs.calendar import days_read
 from perfsite.runs.models import Schedule
-from perfsite.runs.schedules import schedule_add, schedule_remove, schedule_switch, turn_now
+from perfsite.runs.schedules import Timing, schedule_add, schedule_remove, schedule_switch, turn_now
 from perfsite.runs.selectors import device_classes_known
 
 
@@ -78,7 +78,8 @@ def add(request: HttpRequest, slug: str) -> HttpResponse:
     values = form.cleaned_data
     try:
         values["days"] = days_read(values["days"])
-        schedule_add(project=project, now=timezone.now(), actor=request.user.get_username(), **values)
+        actor = request.user.get_username()
+        schedule_add(project=project, timing=Timing(**values), now=timezone.now(), actor=actor)
     except (PerfsiteError, ValueError) as error:
         messages.error(request, f"Not added: {error}.")
     else:

@@ -16,10 +16,8 @@ from perfsite.dashboards.formatting import plural
 from perfsite.dashboards.selectors.access import series_get
 from perfsite.dashboards.services import note_add
 from perfsite.dashboards.views.reading import page
-from perfsite.regressions.confirmation.asked import change_mark, comparison_ask, point_pair
+from perfsite.regressions.confirmation.asked import between_measure, change_mark, comparison_ask
 from perfsite.results.models import Series
-from perfsite.runs.backfill import MOST_BUILDS, backfill_order
-from perfsite.runs.models import Build
 
 
 def _confirm(series: Series, build_id: int, request: HttpRequest) -> str:
@@ -28,20 +26,8 @@ def _confirm(series: Series, build_id: int, request: HttpRequest) -> str:
 
 
 def _search(series: Series, build_id: int, request: HttpRequest) -> str:
-    """Measure the commits between a point and the one before it: the one that moved it then shows."""
-    before, point = point_pair(series=series, build_id=build_id)
-    between = Build.objects.filter(
-        project=series.project, branch=series.branch, ordinal__gt=before.ordinal, ordinal__lt=point.ordinal
-    )
-    builds = list(between.order_by("ordinal")[:MOST_BUILDS])
-    if not builds:
-        raise PerfsiteError(
-            "no commit lies between this build and the one before it: there is nothing to search"
-        )
-    done = backfill_order(project=series.project, builds=builds)
-    if done.refused and not done.jobs:
-        raise PerfsiteError(done.refused[0][1])
-    return f"Queued behind the heads: {plural(len(done.jobs), 'job')} for {plural(len(builds), 'commit')}."
+    done = between_measure(series=series, build_id=build_id)
+    return f"Queued behind the heads: {plural(len(done.jobs), 'job')}."
 
 
 def _mark(series: Series, build_id: int, request: HttpRequest) -> str:

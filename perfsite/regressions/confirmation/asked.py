@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from django.db import IntegrityError, transaction
 
-from perfsite.core.errors import NotFoundError, PerfsiteError
-from perfsite.regressions.changes import data_digest, subject_of, verdict_record
+from perfsite.core.errors import ConflictError, NotFoundError, PerfsiteError
+from perfsite.regressions.changes import data_digest, subject_of, verdict_append, verdict_record
+from perfsite.regressions.levels import CHANGES
 from perfsite.regressions.models import SeriesState, Suspicion, Verdict
 from perfsite.regressions.wording import Change, change_sentence
 from perfsite.results.metrics import metric_row
 from perfsite.results.models import Measurement, Series
+from perfsite.runs.backfill import MOST_BUILDS, Backfill, backfill_order
+from perfsite.runs.models import Build
 
 DETECTOR = "person/1"
 STAGE = "person"
@@ -93,6 +96,61 @@ def change_mark(*, series: Series, build_id: int, actor: str) -> Verdict:
     )
     _screen_forget(series)
     return verdict
+
+
+@transaction.atomic
+def mark_undo(*, series: Series, build_id: int, actor: str) -> Verdict:
+    """Take a person's mark back: a verdict `same` follows it, and its incident is withdrawn if nothing else
+    is in it.
+
+    Raises:
+        ConflictError: the newest word about this point is no mark, or the service found a change there
+            itself, which stays.
+    """
+    known = Verdict.objects.filter(series=series, build_id=build_id)
+    newest = known.order_by("-id").first()
+    if newest is None or newest.stage != STAGE or newest.kind == Verdict.Kind.SAME:
+        raise ConflictError(f"nobody's mark stands on build {build_id} of series {series.pk}")
+    if known.exclude(stage=STAGE).filter(kind__in=CHANGES).exists():
+        raise ConflictError(
+            f"the service found a change at {newest.build.short} itself; triage its incident instead"
+        )
+    verdict = verdict_append(
+        series=series,
+        build=newest.build,
+        base=newest.base,
+        job=newest.job,
+        change=Change(newest.before, newest.after, newest.relative),
+        kind=Verdict.Kind.SAME,
+        stage=STAGE,
+        sentence=f"{actor} took the mark of {newest.build.short} back.",
+        detector=DETECTOR,
+        data_sha256=newest.data_sha256,
+    )
+    _screen_forget(series)
+    return verdict
+
+
+def between_measure(*, series: Series, build_id: int) -> Backfill:
+    """Order the commits between a point and the one before it: the one that moved it then shows.
+
+    Raises:
+        NotFoundError: the build has no point here, or none before it.
+        PerfsiteError: no commit lies between, or none of them can be measured.
+    """
+    before, point = point_pair(series=series, build_id=build_id)
+    between = Build.objects.filter(
+        project=series.project, branch=series.branch, ordinal__gt=before.ordinal, ordinal__lt=point.ordinal
+    )
+    builds = list(between.order_by("ordinal")[:MOST_BUILDS])
+    if not builds:
+        raise PerfsiteError(
+            "no commit lies between this build and the one before it: there is nothing to search"
+        )
+    done = backfill_order(project=series.project, builds=builds)
+    if done.refused and not done.jobs:
+        raise PerfsiteError(done.refused[0][1])
+    return done
 
 
 def _screen_forget(series: Series) -> None:

@@ -12,7 +12,7 @@ from perfsite.core.database import embedded_migrate
 from perfsite.core.errors import PerfsiteError
 from perfsite.runs.calendar import days_read, days_words
 from perfsite.runs.models import Project, Schedule
-from perfsite.runs.schedules import schedule_add, schedule_remove
+from perfsite.runs.schedules import Timing, schedule_add, schedule_remove
 
 
 class Command(BaseCommand):
@@ -52,8 +52,7 @@ class Command(BaseCommand):
 
 
 def _add(project: Project, options: dict[str, Any]) -> None:
-    schedule_add(
-        project=project,
+    timing = Timing(
         name=options["name"],
         what=options["what"],
         at=options["at"],
@@ -61,8 +60,8 @@ def _add(project: Project, options: dict[str, Any]) -> None:
         time_zone=options["zone"],
         minutes_per_day=options["minutes"],
         device_class=options["device_class"],
-        now=timezone.now(),
     )
+    schedule_add(project=project, timing=timing, now=timezone.now())
 
 
 def _remove(project: Project, options: dict[str, Any]) -> None:
