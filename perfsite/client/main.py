@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from perfsite.client.commands import compare, incidents, push, trends, wait
+from perfsite.client.commands import compare, incidents, mute, push, schedules, trends, wait
 from perfsite.client.measured import FormatError
 from perfsite.client.output import complain
 from perfsite.client.repository import RepositoryError
@@ -39,6 +39,8 @@ COMMANDS: dict[str, Command] = {
     "compare": Command(compare.add, compare.run, "two builds side by side: 1 when the newer one regressed"),
     "trends": Command(trends.add, trends.run, "the points of series, to CSV or Parquet"),
     "incidents": Command(incidents.add, incidents.run, "the incidents, the newest first", project=False),
+    "mute": Command(mute.add, mute.run, "mute an incident's series for some days, or list the mutes"),
+    "schedules": Command(schedules.add, schedules.run, "the schedules, or begin one now"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Which operations of the API show and do what each page does; and the pages that need none, with the reason."""
+"""Which operations of the API show and do what each page does; which pages need none, with the reason."""
 
 _CHANNEL = (
     "GET /channel-kinds",

@@ -3,16 +3,19 @@
 import csv
 import json
 import subprocess
+from datetime import time
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 
 from perfsite.access.services import token_add
 from perfsite.client.main import main
 from perfsite.client.site import SiteClient
-from perfsite.regressions.models import Incident, Regression, Verdict
+from perfsite.regressions.models import Incident, LevelStanding, Regression, Verdict
 from perfsite.results.models import Measurement, Series
-from perfsite.runs.models import Build
+from perfsite.runs.models import Build, ScheduleTurn
+from perfsite.runs.schedules import Timing, schedule_add
 from tests.factories import build_make, job_make, project_make
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -149,6 +152,52 @@ def test_incidents(perfsite, project):
     status, out, _ = perfsite("incidents", "--state", "untriaged")
     assert (status, str(incident.pk) in out, build.short in out) == (0, True, True)
     assert json.loads(perfsite("incidents", "--json")[1])[0]["sha"] == build.sha
+
+
+def test_a_build_of_another_project_is_refused(perfsite, project):
+    mine = build_make(project, 1)
+    foreign = build_make(project_make(slug="public", is_public=True), 1)
+    sentence = f"build {foreign.pk} is one of public, not of zoo"
+    for command in (("wait", foreign.pk, "--timeout", "0"), ("compare", mine.pk, foreign.pk)):
+        status, out, err = perfsite(*command)
+        assert (status, out, sentence in err) == (2, "", True)
+
+
+def test_mute_an_incident_and_list_what_is_muted(perfsite, project, monkeypatch):
+    base, build = build_make(project, 1), build_make(project, 2)
+    incident = Incident.objects.create(project=project, build=build, range_start=base)
+    names = ("branch", "device_class", "split", "model", "runner", "precision", "shape", "suite", "metric")
+    series = Series.objects.create(key="k", project=project, **dict.fromkeys(names, "x"))
+    LevelStanding.objects.create(
+        series=series, level="x at_most", direction="at_most", bound=1.0, value=2.0, is_met=False, ordinal=2,
+        build=build, job=job_make(build), incident=incident,
+    )  # fmt: skip
+    status, _, err = perfsite("mute", incident.pk, "--reason", "moved")
+    assert (status, "this needs manage or triage" in err) == (2, True)
+    secret = token_add(name="triage", purpose="triage", project_id=project.pk)
+    monkeypatch.setenv("PERFSITE_TOKEN", secret)
+    assert "nothing is muted" in perfsite("mute")[1]
+    status, _, err = perfsite("mute", incident.pk)
+    assert (status, "needs --reason" in err) == (2, True)
+    status, out, _ = perfsite("mute", incident.pk, "--reason", "moved", "--days", "3")
+    assert (status, "1 series muted until" in out) == (0, True)
+    rows = json.loads(perfsite("mute", "--json")[1])
+    assert [(row["series_id"], row["reason"]) for row in rows] == [(series.pk, "moved")]
+    assert "token triage" in perfsite("mute")[1]
+
+
+def test_schedules_are_listed_and_begun(perfsite, project, monkeypatch):
+    assert "no schedules" in perfsite("schedules")[1]
+    timing = Timing(name="nightly", what="full", at=time(2), days=[5, 6])
+    schedule_add(project=project, timing=timing, now=timezone.now())
+    out = perfsite("schedules")[1]
+    assert ("nightly" in out, "sat, sun at 02:00 UTC" in out) == (True, True)
+    status, _, err = perfsite("schedules", "--begin", "weekly")
+    assert (status, "has no schedule 'weekly'; it has nightly" in err) == (2, True)
+    monkeypatch.setenv("PERFSITE_TOKEN", token_add(name="d", purpose="deliver", project_id=project.pk))
+    status, out, _ = perfsite("schedules", "--begin", "nightly", "--json")
+    assert (status, json.loads(out)["state"]) == (0, "open")
+    assert ScheduleTurn.objects.get().state == "open"
 
 
 def test_errors_say_what_to_do(perfsite, monkeypatch, tmp_path, live_server):

@@ -14,10 +14,11 @@ def build_find(site: SiteClient, project: str, text: str, *, branch: str = "") -
     """The build with this number or commit (seven characters at least); None when there is none yet.
 
     Raises:
-        SiteError: `text` is neither, several commits begin so, or the site refuses.
+        SiteError: `text` is neither, several commits begin so, the build is another project's, or the site
+            refuses.
     """
     if text.isdecimal() and len(text) < 7:
-        return site.get(f"/builds/{text}")
+        return _numbered(site, project, text)
     if not _SHA.fullmatch(text):
         raise SiteError(f"{text!r} is neither a build's number nor a commit of seven characters or more")
     found = site.get(f"/projects/{project}/builds", sha=text.lower(), branch=branch, limit=50)["items"]
@@ -35,4 +36,15 @@ def build_get(site: SiteClient, project: str, text: str, *, branch: str = "") ->
     found = build_find(site, project, text, branch=branch)
     if found is None:
         raise SiteError(f"{project} has no build of {text}; its Builds page lists those that are")
+    return found
+
+
+def _numbered(site: SiteClient, project: str, number: str) -> dict[str, Any]:
+    """Numbers go on over all projects: one of another project is not what was meant."""
+    found: dict[str, Any] = site.get(f"/builds/{number}")
+    if found["project"] != project:
+        raise SiteError(
+            f"build {number} is one of {found['project']}, not of {project}; give a commit, or --project "
+            f"{found['project']}"
+        )
     return found

@@ -1,0 +1,150 @@
+"""What people say about points, what is behind an incident, and the tables of series, by the API."""
+
+import pytest
+from django.core.management import call_command
+
+from perfsite.regressions.causes.closing import incidents_close
+from perfsite.regressions.models import Incident, LevelStanding, Suspicion, Verdict
+from perfsite.results.models import Measurement, Series
+from perfsite.runs.models import Build, Job
+from tests.api.calling import Caller
+from tests.dashboards.conftest import world  # noqa: F401 - the fixture
+from tests.factories import project_make
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def triager(world):  # noqa: F811
+    return Caller("triage", project_id=world.project.pk)
+
+
+def test_a_note_is_added_listed_and_removed(world, triager):  # noqa: F811
+    address = f"/series/{world.series.pk}/notes"
+    build = world.builds[2]
+    status, note = triager.post(address, {"build_id": build.pk, "text": "The bench was moved."})
+    assert (status, note["author"], note["ordinal"]) == (201, "token caller triage", 3)
+    assert triager.get(address)[1]["items"] == [note]
+    assert triager.post(address, {"build_id": world.skipped.pk, "text": "x"})[0] == 404
+    other = Series.objects.exclude(pk=world.series.pk).first()
+    assert triager.delete(f"/series/{other.pk}/notes/{note['id']}")[0] == 404
+    assert triager.delete(f"{address}/{note['id']}") == (204, None)
+    assert triager.get(address)[1]["items"] == []
+
+
+def test_a_mark_is_made_and_taken_back_and_its_incident_withdrawn(world, triager):  # noqa: F811
+    build = world.builds[6]
+    Measurement.objects.filter(series=world.series, build=build).update(value=0.02)
+    address = f"/series/{world.series.pk}/builds/{build.pk}/mark"
+    assert triager.delete(address)[0] == 409
+    status, mark = triager.post(address)
+    assert (status, mark["kind"], mark["stage"]) == (201, "regressed", "person")
+    opened = Incident.objects.get(build=build)
+    status, undone = triager.delete(address)
+    assert (status, undone["kind"], "took the mark" in undone["sentence"]) == (200, "same", True)
+    incidents_close()
+    opened.refresh_from_db()
+    assert opened.state == "withdrawn"
+    marks = triager.get(f"/series/{world.series.pk}/verdicts", stage="person")[1]["items"]
+    assert [row["kind"] for row in marks] == ["same", "regressed"]
+    assert triager.delete(address)[0] == 409
+
+
+def test_the_services_own_change_is_not_taken_back_as_a_mark(world, triager):  # noqa: F811
+    accused = world.incident.build
+    address = f"/series/{world.series.pk}/builds/{accused.pk}/mark"
+    triager.post(address)
+    status, told = triager.delete(address)
+    assert (status, "itself; triage its incident" in told["error"]["message"]) == (409, True)
+
+
+def test_a_comparison_and_a_search_are_ordered(world):  # noqa: F811
+    deliverer = Caller("deliver", project_id=world.project.pk)
+    address = f"/series/{world.series.pk}/builds/{world.builds[3].pk}"
+    status, made = deliverer.post(f"{address}/compare")
+    assert (status, made["base_id"], made["state"]) == (201, world.builds[2].pk, "open")
+    assert Suspicion.objects.get(pk=made["id"]).evidence["asked_by"] == "token caller deliver"
+    assert deliverer.post(f"{address}/compare")[0] == 422
+    status, told = deliverer.post(f"{address}/search")
+    assert (status, "no commit lies between" in told["error"]["message"]) == (422, True)
+
+
+def test_an_incident_tells_its_evidence_and_is_measured_again(world, triager):  # noqa: F811
+    incident = world.incident
+    status, told = triager.get(f"/incidents/{incident.pk}")
+    verdict = Verdict.objects.get(regression__incident=incident)
+    status, told = triager.get(f"/verdicts/{verdict.pk}")
+    assert (status, told["kind"], told["attribution"]) == (200, "regressed", None)
+    assert triager.get(f"/incidents/{incident.pk}/bisection")[0] == 404
+    assert triager.get(f"/incidents/{incident.pk}/layers")[1]["rows"] == []
+    status, again = triager.post(f"/incidents/{incident.pk}/recheck")
+    assert (status, Job.objects.get(pk=again["job_id"]).kind) == (200, "compare")
+    status, refused = triager.post(f"/incidents/{incident.pk}/recheck")
+    assert (status, "already" in refused["error"]["message"]) == (409, True)
+
+
+def test_incidents_are_narrowed_as_on_the_page(world, triager):  # noqa: F811
+    Incident.objects.update(tags=["gpu"])
+
+    def count(**query) -> int:
+        return len(triager.get("/projects/zoo/incidents", **query)[1]["items"])
+
+    assert [count(state="open"), count(state="fixed"), count(tag="GPU"), count(tag="cpu")] == [1, 0, 1, 0]
+    assert [count(q="cnn"), count(q="nothing"), count(assignee="ada@example.org")] == [1, 0, 1]
+
+
+def test_service_levels_jobs_and_how_to_reproduce(world, triager):  # noqa: F811
+    job = world.jobs[-1]
+    LevelStanding.objects.create(
+        series=world.series, level="latency_p50 at_most", direction="at_most", bound=0.005, value=0.01,
+        is_met=False, ordinal=8, build=job.run.build, job=job,
+    )  # fmt: skip
+    level = triager.get("/projects/zoo/levels")[1]["items"][0]
+    assert (level["bound"], level["is_met"], level["series_id"]) == (0.005, False, world.series.pk)
+    assert triager.get(f"/series/{world.series.pk}/levels")[1] == [level]
+    jobs = triager.get("/jobs", project="zoo", state="done")[1]["items"]
+    assert {row["project"] for row in jobs} == {"zoo"}
+    assert triager.get("/jobs", state="running")[1]["items"] == []
+    lines = triager.get(f"/jobs/{job.pk}/reproduce")[1]["lines"]
+    assert any(job.run.build.sha in line for line in lines)
+
+
+def test_the_first_page_what_moved_and_the_search(world, triager):  # noqa: F811
+    project_make(slug="hidden")
+    told = triager.get("/overview")[1]
+    assert [row["slug"] for row in told["projects"]] == ["zoo"]
+    assert [row["id"] for row in told["incidents"]] == [world.incident.pk]
+    for rank in ("time", "noise", "size"):
+        moved = triager.get("/moved", rank=rank)[1]
+        assert [row["incident_id"] for row in moved["items"]] == [world.incident.pk]
+        assert moved["counts"] == {"regressed": 1}
+    assert triager.get("/moved", project="hidden")[1]["items"] == []
+    status, wrong = triager.get("/moved", since="decade")
+    assert (status, "it can be day, week" in wrong["error"]["message"]) == (422, True)
+    found = triager.get("/search", q="cnn")[1]
+    assert {row["model"] for row in found["series"]} == {"cnn"}
+    assert (
+        triager.get("/search", q=world.incident.build.sha[:10])[1]["incidents"][0]["id"] == world.incident.pk
+    )
+
+
+def test_grid_hardware_and_how_many_gpus(db):
+    call_command("generate_history", series=200, builds=130, seed=2, project="zoo")
+    reader = Caller("read")
+    grid = reader.get("/projects/zoo/grid", metric="latency_p50")[1]
+    cells = [cell for row in grid["rows"] for cell in row["cells"]]
+    assert len(cells) == Series.objects.filter(metric="latency_p50").count()
+    assert grid["base_sha"] == Build.objects.get(pk=grid["base_id"]).sha
+    assert reader.get("/projects/zoo/grid", base="ffffffffff")[0] == 404
+    status, told = reader.get("/projects/zoo/grid", metric="speed")
+    assert (status, "has no metric 'speed'" in told["error"]["message"]) == (422, True)
+    case = {"model": "resnet50", "runner": "tensorrt", "precision": "fp16"}
+    hardware = reader.get("/projects/zoo/hardware", **case)[1]
+    assert (hardware["picked"]["model"], len(hardware["rows"]) > 1) == ("resnet50", True)
+    needed = reader.get("/projects/zoo/capacity", **case, p99_ms=50, qps=3000)[1]["rows"]
+    assert [row["count"] for row in needed if row["count"]] == sorted(
+        row["count"] for row in needed if row["count"]
+    )
+    assert all(row["p99_s"] <= 0.05 and row["qps"] * row["count"] >= 3000 for row in needed if row["count"])
+    assert "body" not in str(reader.get("/projects/zoo/capacity", p99_ms=0, qps=1)[1]["error"]["fields"])
+    assert reader.get("/projects/zoo/capacity", model="nothing", p99_ms=50, qps=1)[0] == 422
