@@ -15,6 +15,7 @@ from perfsite.alerts.api_channels import router as channels
 from perfsite.alerts.api_mutes import router as mutes
 from perfsite.alerts.api_rules import router as rules
 from perfsite.api_document import document_complete
+from perfsite.api_who import who_may
 from perfsite.core.errors import (
     ConflictError,
     ForbiddenError,
@@ -65,9 +66,14 @@ STATUSES: tuple[tuple[type[PerfsiteError], int], ...] = (
 class Api(NinjaAPI):
     """Adds to the document what every operation has in common."""
 
+    _document: dict | None = None
+
     def get_openapi_schema(self, *args: object, **options: object) -> dict:  # type: ignore[override]
-        """The OpenAPI document."""
-        return document_complete(super().get_openapi_schema(*args, **options))  # type: ignore[arg-type]
+        """The OpenAPI document, made once: operations do not come and go while the site runs."""
+        if self._document is None:
+            found = super().get_openapi_schema(*args, **options)  # type: ignore[arg-type]
+            self._document = document_complete(found, who_may(self))
+        return self._document
 
 
 api = Api(

@@ -60,7 +60,7 @@ class _Message(BaseModel):
 class Device(_Message):
     """What a worker measures on.  `uuid` is NVML's, or `cpu-<machine id>` for the processor."""
 
-    device_class: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,60}$")
+    device_class: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,60}$", examples=["h100"])
     name: str = Field(max_length=200)
     uuid: str = Field(max_length=100)
 
@@ -114,7 +114,7 @@ class BuildSource(_Message):
 
     build_id: int
     repo: str
-    sha: str = Field(pattern=r"^[0-9a-f]{40,64}$")
+    sha: str = Field(pattern=r"^[0-9a-f]{40,64}$", examples=["3fa9c1d2a7b84e0f5c6d7e8f90a1b2c3d4e5f607"])
     ref: str = Field(default="", pattern=r"^(refs/[A-Za-z0-9/_.-]{1,200})?$")
     file: FileSource | None = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import datetime
 from typing import Annotated
 
 from ninja import Schema
@@ -123,10 +123,10 @@ class RuleOut(Schema):
     device_classes: list[str]
     minimum: float
     improvements: bool
-    quiet_from: time | None
-    quiet_to: time | None
+    quiet_from: LocalTime | None
+    quiet_to: LocalTime | None
     zone: str = Field(examples=["UTC"])
-    digest_at: time | None
+    digest_at: LocalTime | None
     cap: int | None
     created_at: datetime
 

@@ -8,12 +8,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_DEEPEST = 3
+_DEEPEST = 8
+_FORMATS = {
+    "date-time": "2026-11-28T02:00:00Z",
+    "date": "2026-11-28",
+    "time": "02:00:00",
+    "uuid": "00000000-0000-4000-8000-000000000000",
+}
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation; `fields` are (name, type, note) of parameters and body, `answers` (status, words)."""
+    """One operation; `fields` are (name, type, note) of parameters and body, `answers` (status, words).
+
+    `example` is of the body, `told` of the answer; empty where there is none.
+    """
 
     method: str
     path: str
@@ -21,6 +30,7 @@ class Operation:
     who: str
     fields: list[tuple[str, str, str]]
     answer: str
+    told: str
     answers: list[tuple[str, str]]
     example: str
 
@@ -56,14 +66,19 @@ def _operation(document: Mapping[str, Any], path: str, method: str, fields: Mapp
         who=_who(fields.get("security", [])),
         fields=rows,
         answer=type_words(told) if told else "",
+        told=json.dumps(example_of(document, told), indent=2) if told else "",
         answers=[(str(status), answer["description"]) for status, answer in fields["responses"].items()],
         example=json.dumps(example_of(document, schema), indent=2) if schema else "",
     )
 
 
-def _who(security: list[Mapping[str, Any]]) -> str:
+def _who(security: list[Mapping[str, list[str]]]) -> str:
     words = {"Bearer": "a token", "Person": "a logged-in person"}
-    known = [words.get(name, name) for one in security for name in one]
+    known = [
+        words.get(name, name) + (f" ({' or '.join(asked)})" if asked else "")
+        for one in security
+        for name, asked in one.items()
+    ]
     return ", ".join([*known, *(["anyone, of public projects"] if {} in security else [])])
 
 
@@ -102,9 +117,14 @@ def example_of(document: Mapping[str, Any], schema: Mapping[str, Any], depth: in
     if depth > _DEEPEST:
         return None
     if schema.get("type") == "array":
-        return [example_of(document, schema.get("items", {}), depth + 1)]
+        kinds = schema.get("prefixItems") or [schema.get("items", {})]
+        return [example_of(document, kind, depth + 1) for kind in kinds]
     if schema.get("type") == "object":
         return {
             name: example_of(document, row, depth + 1) for name, row in schema.get("properties", {}).items()
         }
-    return {"integer": 1, "number": 1.0, "boolean": False}.get(schema.get("type", ""), "")
+    if "enum" in schema or "const" in schema:
+        return schema.get("const", schema.get("enum", [None])[0])
+    if schema.get("type") == "string":
+        return _FORMATS.get(schema.get("format", ""), "x" * schema.get("minLength", 0))
+    return {"integer": 1, "number": 1.0, "boolean": False, "null": None}.get(schema.get("type", ""), "")

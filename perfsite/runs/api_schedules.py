@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
@@ -37,7 +37,7 @@ class ScheduleIn(Schema):
 
     name: str = Field(min_length=1, max_length=60, examples=["nightly"])
     what: str = Field(max_length=10, description="full, soak or canary.", examples=["full"])
-    at: LocalTime = Field(examples=["02:00"])
+    at: LocalTime
     days: list[str] = Field(["daily"], min_length=1, max_length=7, examples=[["sat", "sun"]])
     time_zone: str = Field("UTC", max_length=60, examples=["Europe/Berlin"])
     minutes_per_day: float = Field(120.0, gt=0, le=24 * 60 * 64, allow_inf_nan=False)
@@ -87,7 +87,7 @@ class ScheduleOut(Schema):
     id: int
     name: str = Field(examples=["nightly"])
     what: str = Field(examples=["full"])
-    at: time = Field(examples=["02:00:00"])
+    at: LocalTime
     days: list[str] = Field(examples=[["sat", "sun"]])
     time_zone: str = Field(examples=["Europe/Berlin"])
     minutes_per_day: float

@@ -2,12 +2,15 @@
 
 import json
 
+import jsonschema_rs
 import pytest
 
+from perfsite.access.rights import PURPOSES
 from perfsite.access.services import token_add
 from perfsite.api import api
 from perfsite.core.problems import Problem
 from perfsite.runs import api_read
+from tests.api.operations import RULES, may
 from tests.factories import build_make, job_make, project_make
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +118,40 @@ def test_document_tells_of_every_error_and_shows_bodies(client):
             assert operation["security"], (method, path)
             assert operation["description"], (method, path)
     assert "examples" in json.dumps(schemas["BuildIn"])
+
+
+def operations():
+    document = api.get_openapi_schema()
+    for path, found in document["paths"].items():
+        for method, operation in found.items():
+            yield f"{method.upper()} {path.removeprefix('/api/v1')}", operation
+
+
+def test_every_body_and_answer_has_an_example_that_its_schema_allows():
+    components = api.get_openapi_schema()["components"]
+    wrong, seen = [], 0
+    for name, operation in operations():
+        good = [row for status, row in operation["responses"].items() if int(status) < 300]
+        for told in [operation.get("requestBody", {}), *good]:
+            content = told.get("content", {}).get("application/json")
+            if not content:
+                continue
+            schema = {**content["schema"], "components": components}
+            validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+            wrong += [f"{name}: {error}"[:300] for error in validator.iter_errors(content["example"])]
+            seen += 1
+    assert wrong == []
+    assert seen > len(RULES)
+
+
+def test_the_document_says_whose_token_and_which_role_will_do():
+    for name, operation in operations():
+        asked = {scheme: words for one in operation["security"] for scheme, words in one.items()}
+        purposes = {purpose for purpose in PURPOSES if may(RULES[name], purpose)}
+        assert set(asked["Bearer"]) == purposes - {"worker"} or purposes == {"worker"}, name
+        if RULES[name] == "manage":
+            assert asked["Person"] == ["maintainer"], name
+        assert ({} in operation["security"]) == (RULES[name] == "open"), name
 
 
 def test_unknown_operation_ids_are_not_doubled():
