@@ -29,6 +29,7 @@ from perfsite.core.problems import FieldProblem, problem_response
 from perfsite.dashboards.api_home import router as overview
 from perfsite.dashboards.api_layers import router as layers
 from perfsite.dashboards.api_notes import router as notes
+from perfsite.dashboards.api_soaks import router as soaks
 from perfsite.dashboards.api_tables import router as tables
 from perfsite.pulls.api import router as pulls
 from perfsite.regressions.api_evidence import router as evidence
@@ -97,6 +98,7 @@ for router in (
     points,
     notes,
     tables,
+    soaks,
     files,
     elsewhere,
     incidents,

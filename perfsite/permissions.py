@@ -87,7 +87,7 @@ API_READS = (
     "build_verdicts", "run", "job", "series", "one_series", "series_verdicts", "series_environments",
     "points", "trends", "compare", "incidents", "incidents_everywhere", "incident", "events", "environment",
     "environments", "artifacts", "content", "grading", "standing", "overview", "search", "jobs", "reproduce",
-    "grid", "hardware", "capacity", "moved", "notes", "verdict", "bisection", "layers", "levels",
+    "grid", "hardware", "capacity", "moved", "notes", "verdict", "bisections", "layers", "soak", "levels",
     "series_levels", "detection_rule", "detection_changes", "pulls", "pull", "trusted_authors", "schedules",
 )  # fmt: skip
 

@@ -11,12 +11,11 @@ from pydantic import Field
 
 from perfsite.access.auth import READERS
 from perfsite.access.readers import row_seen
-from perfsite.core.errors import NotFoundError
 from perfsite.core.pagination import Cursor, Page, page_of
 from perfsite.core.parameters import RowId
 from perfsite.regressions.api_schemas import VerdictOut
 from perfsite.regressions.models import Bisection, BisectionStep, Incident, LevelStanding, Verdict
-from perfsite.regressions.selectors import attribution_of
+from perfsite.regressions.selectors import attribution_of, bisections_of
 from perfsite.results.models import Series
 from perfsite.runs.models import Project
 
@@ -78,8 +77,9 @@ class BisectionStepOut(Schema):
 
 
 class BisectionOut(Schema):
-    """The search for the guilty commit; `good` and `bad` close in on it.
+    """A search for the guilty commit of one series; `good` and `bad` close in on it.
 
+    `hint_sha` is what an earlier search found, which is asked about first.
     `state` is running, found, range or stopped; `reason` says why it ended.
     """
 
@@ -89,6 +89,7 @@ class BisectionOut(Schema):
     reason: str
     good_sha: str
     bad_sha: str
+    hint_sha: str | None
     created_at: datetime
     ended_at: datetime | None
     steps: list[BisectionStepOut]
@@ -107,6 +108,11 @@ class BisectionOut(Schema):
     def resolve_bad_sha(row: Bisection) -> str:
         """The oldest commit shown to be bad."""
         return row.bad.sha
+
+    @staticmethod
+    def resolve_hint_sha(row: Bisection) -> str | None:
+        """None where no search came before."""
+        return row.hint.sha if row.hint else None
 
     @staticmethod
     def resolve_steps(row: Bisection) -> list[BisectionStep]:
@@ -146,17 +152,10 @@ def verdict(request: HttpRequest, verdict_id: RowId) -> Verdict:
     return row_seen(request, Verdict.objects.all(), project="series__project", pk=verdict_id)
 
 
-@router.get("/incidents/{incident_id}/bisection", response=BisectionOut)
-def bisection(request: HttpRequest, incident_id: RowId) -> Bisection:
-    """The search for the commit that an incident accuses."""
-    incident = row_seen(request, Incident.objects.all(), pk=incident_id)
-    rows = Bisection.objects.filter(regression__incident=incident)
-    found = rows.select_related("regression", "good", "bad").first()
-    if found is None:
-        raise NotFoundError(
-            f"incident {incident.pk} has no search: no commit was skipped, or none was needed"
-        )
-    return found
+@router.get("/incidents/{incident_id}/bisections", response=list[BisectionOut])
+def bisections(request: HttpRequest, incident_id: RowId) -> list[Bisection]:
+    """The searches for the commits that an incident accuses, the first one first."""
+    return bisections_of(incident=row_seen(request, Incident.objects.all(), pk=incident_id))
 
 
 @router.get("/projects/{slug:slug}/levels", response=Page[LevelOut], tags=["service levels"])

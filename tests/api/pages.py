@@ -52,6 +52,7 @@ COVERED: dict[tuple[str, str], tuple[str, ...]] = {
     ("job-cancel", "POST"): ("POST /jobs/{job_id}/cancel",),
     ("job-again", "POST"): ("POST /jobs/{job_id}/again",),
     ("artifact", "GET"): ("GET /artifacts/{artifact_id}", "GET /artifacts/{artifact_id}/content"),
+    ("soak", "GET"): ("GET /jobs/{job_id}/soak", "GET /jobs/{job_id}/report"),
     ("series", "GET"): _SERIES,
     ("series-data", "GET"): _SERIES,
     ("series-act", "POST"): (
@@ -77,7 +78,7 @@ COVERED: dict[tuple[str, str], tuple[str, ...]] = {
     ("incident", "GET"): (
         "GET /incidents/{incident_id}",
         "GET /incidents/{incident_id}/events",
-        "GET /incidents/{incident_id}/bisection",
+        "GET /incidents/{incident_id}/bisections",
         "GET /incidents/{incident_id}/layers",
         "GET /incidents/{incident_id}/tellings",
         "GET /verdicts/{verdict_id}",

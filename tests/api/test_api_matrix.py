@@ -80,8 +80,8 @@ def expected(name, rule, purpose, *, is_scoped, world) -> set[int]:
     if rule == "inside":
         return {200} if is_own else {403}
     if rule in ("open", "known"):
-        # the file of the artifact is gone, which is all that is left to complain about
-        return {404} if name.endswith("/content") else {200}
+        # the artifact's file is gone and the job is no soak: that is all that is left to complain about
+        return {404} if name.endswith(("/content", "/soak")) else {200}
     # whoever may order is only told what the order lacks
     return {200, 201, 204, 409, 422} if is_own else {403}
 

@@ -75,7 +75,7 @@ def test_an_incident_tells_its_evidence_and_is_measured_again(world, triager):  
     verdict = Verdict.objects.get(regression__incident=incident)
     status, told = triager.get(f"/verdicts/{verdict.pk}")
     assert (status, told["kind"], told["attribution"]) == (200, "regressed", None)
-    assert triager.get(f"/incidents/{incident.pk}/bisection")[0] == 404
+    assert triager.get(f"/incidents/{incident.pk}/bisections") == (200, [])
     assert triager.get(f"/incidents/{incident.pk}/layers")[1]["rows"] == []
     status, again = triager.post(f"/incidents/{incident.pk}/recheck")
     assert (status, Job.objects.get(pk=again["job_id"]).kind) == (200, "compare")
