@@ -1,5 +1,7 @@
 """What people say about points, what is behind an incident, and the tables of series, by the API."""
 
+import json
+
 import pytest
 from django.core.management import call_command
 
@@ -9,6 +11,7 @@ from perfsite.results.models import Measurement, Series
 from perfsite.runs.models import Build, Job
 from tests.api.calling import Caller
 from tests.dashboards.conftest import world  # noqa: F401 - the fixture
+from tests.dashboards.test_page_soak import kept, readings_make
 from tests.factories import project_make
 
 pytestmark = pytest.mark.django_db
@@ -148,3 +151,12 @@ def test_grid_hardware_and_how_many_gpus(db):
     assert all(row["p99_s"] <= 0.05 and row["qps"] * row["count"] >= 3000 for row in needed if row["count"])
     assert "body" not in str(reader.get("/projects/zoo/capacity", p99_ms=0, qps=1)[1]["error"]["fields"])
     assert reader.get("/projects/zoo/capacity", model="nothing", p99_ms=50, qps=1)[0] == 422
+
+
+def test_a_soaks_readings_are_answered_or_say_why_not(world, triager, settings, tmp_path):  # noqa: F811
+    settings.MEDIA_ROOT = tmp_path
+    readings = readings_make()
+    job = kept(world, readings.model_dump_json().encode()).strip("/").split("/")[1]
+    assert triager.get(f"/jobs/{job}/soak") == (200, json.loads(readings.model_dump_json()))
+    status, told = triager.get(f"/jobs/{world.jobs[0].pk}/soak")
+    assert (status, "is no soak" in told["error"]["message"]) == (404, True)
