@@ -80,7 +80,7 @@ def test_a_rule_is_tried_before_it_is_saved(world, person):
     ("wrong", "words"),
     [
         ({"zone": "Mars/Olympus"}, "is no time zone"),
-        ({"recipients": "nobody"}, "Enter a valid email address"),
+        ({"recipients": "nobody"}, "is no address of e-mail"),
         ({"quiet_from": "22:00"}, "quiet hours need both ends"),
         ({"channels": []}, "This field is required"),
     ],
