@@ -20,7 +20,7 @@ from perfsite.alerts.channels import CHANNELS, ChannelKind
 from perfsite.alerts.configuring import channel_remove, channel_save, channel_switch, channel_test
 from perfsite.alerts.models import Channel, Notification
 from perfsite.alerts.services import notification_send
-from perfsite.core.errors import NotFoundError, PerfsiteError
+from perfsite.core.errors import ConflictError, NotFoundError, PerfsiteError
 from perfsite.core.parameters import RowId
 from perfsite.runs.models import Project
 
@@ -100,6 +100,8 @@ def channel_delete(request: HttpRequest, slug: str, channel_id: RowId) -> Status
 def channel_trial(request: HttpRequest, slug: str, channel_id: RowId) -> Notification:
     """Send a test now; `state` and `error` tell how it went.  A mail goes to the caller, or the owner."""
     found = _channel(request, slug, channel_id)
+    if found.kind not in CHANNELS:
+        raise ConflictError(f"{found.name} is of the kind {found.kind}, which this release does not know")
     address = getattr(request.user, "email", "")
     sent = channel_test(channel=found, actor=actor_of(request), recipient=address)
     if sent.state == "queued":

@@ -245,12 +245,14 @@ class ChannelOut(Schema):
     is_usable: bool
     disabled_at: datetime | None
     disabled_reason: str
+    rests_until: datetime | None = Field(description="Not called before: it did not answer lately.")
     created_at: datetime
 
     @staticmethod
     def resolve_settings(row: Channel) -> dict[str, str]:
         """Only what its kind says is no secret, whatever the column holds."""
-        shown = {field.name for field in CHANNELS[row.kind].fields if not field.is_secret}
+        kind = CHANNELS.get(row.kind)  # a kind that a release dropped shows nothing
+        shown = {field.name for field in kind.fields if not field.is_secret} if kind else set()
         return {name: str(value) for name, value in row.settings.items() if name in shown}
 
     @staticmethod
