@@ -12,7 +12,7 @@ from perfsite.access.auth import READERS
 from perfsite.access.readers import row_seen
 from perfsite.core.parameters import RowId
 from perfsite.dashboards.selectors.incidents import regressions_of
-from perfsite.dashboards.selectors.layers import LayersShown, layers_shown
+from perfsite.regressions.layers import LayersShown, layers_shown
 from perfsite.regressions.models import Incident
 
 router = Router(auth=READERS, tags=["incidents"])
