@@ -10,7 +10,7 @@ from perfsite.access.models import Membership
 from perfsite.access.roles import Role
 from perfsite.permissions import RULES
 from perfsite.pulls.models import PullHead, PullRequest, TrustedAuthor
-from perfsite.runs.schedules import schedule_add
+from perfsite.runs.schedules import Timing, schedule_add
 from tests.dashboards.markup import Page
 
 ROLES = ("viewer", "triager", "maintainer", "administrator")
@@ -19,10 +19,8 @@ ROLES = ("viewer", "triager", "maintainer", "administrator")
 @pytest.fixture
 def addresses(world, failed_job, running_job) -> list[str]:
     """Pages with every kind of button, those that a person finds by links from them besides."""
-    schedule_add(
-        project=world.project, name="nightly", what="full", days=[0], at=timezone.now().time(),
-        time_zone="UTC", minutes_per_day=10, device_class="", now=timezone.now(), actor="ada",
-    )  # fmt: skip
+    timing = Timing(name="nightly", what="full", days=[0], at=timezone.now().time(), time_zone="UTC")
+    schedule_add(project=world.project, timing=timing, now=timezone.now(), actor="ada")
     pull = PullRequest.objects.create(
         project=world.project, forge="github", number=7, author="eve", author_id="9"
     )
