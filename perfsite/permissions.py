@@ -80,7 +80,7 @@ INSIDE_OPERATIONS = (
 KEEPING_OPERATIONS = (
     "rules", "rule_add", "rule_trial", "rule", "rule_put", "rule_delete", "channels", "channel_add",
     "channel_put", "channel_use", "channel_delete", "channel_trial", "mute_stop", "notify_again", "tokens",
-    "token_new", "token_end",
+    "token_new", "token_end", "webhook_secret", "webhook_trial",
 )  # fmt: skip
 API_READS = (
     "api-root", "openapi-json", "projects", "project", "builds", "build", "build_runs", "build_points",
@@ -127,7 +127,9 @@ RULES: dict[str, Rule] = {
         ),
         _MAINTAIN,
     ),
-    **dict.fromkeys(("tokens", "token-create", "token-end"), _KEEP),
+    **dict.fromkeys(
+        ("tokens", "token-create", "token-end", "webhook-settings", "webhook-secret", "webhook-trial"), _KEEP
+    ),
     "workers": _SIGNED_IN,
     **dict.fromkeys(SIGN_IN, _OWN),
     **{f"api-v1:{name}": _OWN for name in WORKER_OPERATIONS},

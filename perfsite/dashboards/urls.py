@@ -30,6 +30,7 @@ from perfsite.dashboards.views import (
     tokens,
     trends,
     triaging,
+    webhook,
     workers,
 )
 
@@ -90,6 +91,9 @@ urlpatterns = [
     path("projects/<slug:slug>/tokens/", tokens.tokens, name="tokens"),
     path("projects/<slug:slug>/tokens/new/", tokens.token_create, name="token-create"),
     path("projects/<slug:slug>/tokens/<int:pk>/revoke/", tokens.token_end, name="token-end"),
+    path("projects/<slug:slug>/webhook/", webhook.webhook, name="webhook-settings"),
+    path("projects/<slug:slug>/webhook/secret/", webhook.secret_new, name="webhook-secret"),
+    path("projects/<slug:slug>/webhook/test/", webhook.trial, name="webhook-trial"),
     path("mute/<str:token>/", mute.mute, name="mute"),
     path("series/<int:pk>/", series.series, name="series"),
     path("series/<int:pk>/data.json", series_data.series_data, name="series-data"),

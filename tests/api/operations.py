@@ -106,6 +106,8 @@ RULES = {
     "GET /projects/{slug}/alert-rules/{rule_id}": "manage",
     "PUT /projects/{slug}/alert-rules/{rule_id}": "manage",
     "DELETE /projects/{slug}/alert-rules/{rule_id}": "manage",
+    "POST /projects/{slug}/webhook/secret": "manage",
+    "POST /projects/{slug}/webhook/test": "manage",
     "GET /projects/{slug}/channels": "manage",
     "POST /projects/{slug}/channels": "manage",
     "PUT /projects/{slug}/channels/{channel_id}": "manage",

@@ -7,8 +7,14 @@ from perfsite.permissions import RULES
 
 # pages that take no change: a POST to them is refused and nothing is written down
 READ_ONLY = {
-    "alerts", "tokens", "workers", "audit", "outbox", "mail",
-    "api-v1:workers", "api-v1:notifications", "api-v1:outbox", "api-v1:mail",
+    "alerts", "tokens", "workers", "audit", "outbox", "mail", "webhook-settings",
+    *(
+        f"api-v1:{name}"
+        for name in (
+            "workers", "fitness", "notifications", "tellings", "channel_kinds", "channels", "rules", "rule",
+            "tokens", "deliveries", "refusals", "outbox", "mail", "audit",
+        )
+    ),
 }  # fmt: skip
 
 

@@ -24,6 +24,7 @@ WITHOUT = {
     "alert-channel": "a form",
     "alert-channel-new": "a form",
     "tokens": "settings: keys are not handed out in bulk",
+    "webhook-settings": "settings: the API's deliveries tell what came",
     "mute": "a form behind a link of a mail",
     "outbox": "mails: the API hands them out",
     "mail": "one mail, as its reader would see it",
