@@ -34,6 +34,7 @@ ROWS: dict[str, Callable[[float], list[Row]]] = {
     "sweep": sweep_measure,
 }
 """Each figure's measuring, in the order of the table."""
+_LEAST_ROWS = 1000
 
 
 class Command(BaseCommand):
@@ -65,8 +66,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Measure and print; a missed aim is told, not an error."""
-        if options["rows"] < 1000:
-            raise CommandError(f"--rows {options['rows']} is no history; give at least 1000.")
+        alone = options["no_growth"] or options["here"]
+        least = _LEAST_ROWS if alone else 10 * _LEAST_ROWS  # a tenth of the rows is a history too
+        if options["rows"] < least:
+            mend = "" if alone else ", or --no-growth"
+            raise CommandError(f"--rows {options['rows']} is no history; give at least {least}{mend}.")
         try:
             rows = self._here(options) if options["here"] else self._everywhere(options)
         except PerfsiteError as error:
