@@ -91,17 +91,21 @@ def fed(target: Any, *, count: int, seed: int) -> dict[str, Any]:
     )
     @given(target.inputs)
     def feed(value: Any) -> None:
-        nonlocal slowest
+        nonlocal slowest, broke
         started = time.perf_counter()
-        end = target.feed(value)
+        try:
+            end = target.feed(value)
+        except Exception:
+            broke = repr(value)  # the last one to break is the smallest that hypothesis found
+            raise
         slowest = max(slowest, time.perf_counter() - started)
         ends[end] += 1
 
-    finding = ""
+    finding = broke = ""
     try:
         feed()
     except Exception as error:
-        finding = f"{type(error).__name__}: {error} {''.join(getattr(error, '__notes__', []))}"[:1000]
+        finding = f"{type(error).__name__}: {error}; given {broke}"[:1000]
     return {
         "inputs": sum(ends.values()),
         "ends": dict(ends),
