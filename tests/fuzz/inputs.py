@@ -22,7 +22,7 @@ JUNK = st.one_of(
     st.lists(st.integers(), max_size=3),
     st.dictionaries(st.text(max_size=5), st.integers(), max_size=3),
     st.integers(1, 2000).map(lambda depth: json.loads("[" * min(depth, 500) + "]" * min(depth, 500))),
-    st.just([{}] * 3000),
+    st.builds(lambda: [{} for _ in range(3000)]),
 )
 
 
@@ -38,7 +38,7 @@ def documents(draw: st.DrawFn, right: list[Any]) -> Any:
     value = copy.deepcopy(draw(st.sampled_from(right)))
     for _ in range(draw(st.integers(0, 3))):
         path = draw(st.sampled_from(paths_of(value)))
-        junk = draw(JUNK)
+        junk = copy.deepcopy(draw(JUNK))  # the next change may be in it
         if not path:
             value = junk if draw(st.integers(0, 9)) == 0 else value
             continue
