@@ -212,9 +212,9 @@ def test_bytes_that_are_no_text():
     ids=["nested", "nested-lines", "digits", "dotted", "headers", "wide"],
 )
 def test_a_hostile_file_is_refused_in_seconds(data: bytes):
-    started = time.monotonic()
+    started = time.process_time()
     assert refused(data).startswith("perfsite.toml")
-    assert time.monotonic() - started < 15  # unbounded, the dotted keys alone would take hours
+    assert time.process_time() - started < 15  # unbounded, the dotted keys alone would take hours
 
 
 @given(st.binary(max_size=400))
