@@ -191,9 +191,9 @@ def test_without_its_zygote_a_call_is_answered_by_a_fresh_interpreter(nursery):
 def test_the_processor_time_of_children_is_counted_once(nursery):
     before = _processor_seconds(nursery)
     isolated(burn, 0.5, nursery=nursery)
-    assert _processor_seconds(nursery) - before == pytest.approx(0.5, abs=0.2)
+    assert _processor_seconds(nursery) - before == pytest.approx(0.5, abs=0.4)  # twice would be 1.0
     nursery.close()
-    assert _processor_seconds(nursery) - before == pytest.approx(0.5, abs=0.2)
+    assert _processor_seconds(nursery) - before == pytest.approx(0.5, abs=0.4)
 
 
 def test_modules_are_imported_before_the_call(nursery):
