@@ -178,7 +178,6 @@ MORE: tuple[Step, ...] = (
             Edit(CNN, "REFINEMENTS = 5\n", "REFINEMENTS = 5\nSEED = 7\n"),
             Edit(CNN, "torch.manual_seed(7)", "torch.manual_seed(SEED)"),
         ),
-        expect="skipped",
         joins=True,
     ),
     Step(
