@@ -88,7 +88,7 @@ def _measure_apart(job: Asked, options: argparse.Namespace, workdir: Path, inter
 
 
 def _job_apart(job: Asked, options: argparse.Namespace, workdir: Path) -> Report:
-    # of Ctrl-C, which a terminal sends to all, the command's own process tells; a soak hears both
+    # of Ctrl-C, which a terminal sends to all, the command's own process tells by SIGTERM
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     return _job_measure(job, options, workdir, _ignore)
 

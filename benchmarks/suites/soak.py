@@ -158,6 +158,8 @@ def _signals_heeded(course: Course) -> Iterator[None]:
         yield
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    # who ignores Ctrl-C is told by SIGTERM alone: heard twice, the second would end it without its report
+    before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
 
     def ask(number: int, _frame: object) -> None:
         course.stop_path.touch()
