@@ -92,12 +92,16 @@ class _Segment:
     _record: np.ndarray = field(default_factory=lambda: np.zeros(1, dtype=RECORD))
 
     def run(self, wish: _Wish) -> None:
-        """Blocks of iterations until the time is over or the wish comes."""
+        """Blocks of iterations until a reading of the segment's end is there or the wish comes.
+
+        The clock alone would end it while its last reading is older, and what is missing would be a
+        segment of its own.
+        """
         clock = time.perf_counter
         infer = self.infer
-        started = now = clock()
-        iterations, busy, block_s, cost = 0, 0.0, BLOCK_S, 0.0
-        while now - started < self.seconds and not wish.is_asked():
+        started = clock()
+        last, iterations, busy, block_s, cost = 0.0, 0, 0.0, BLOCK_S, 0.0
+        while last < self.seconds and not wish.is_asked():
             began = clock()
             end = began + block_s
             now = began
@@ -107,10 +111,10 @@ class _Segment:
                 now = clock()
             busy += now - began
             spent = time.thread_time()  # not the clock: other processes may come in between
-            self._read(now - started, iterations, busy)
+            last = now - started
+            self._read(last, iterations, busy)
             cost += 0.1 * (time.thread_time() - spent - cost)
             block_s = max(BLOCK_S, min(cost / READING_SHARE, self.seconds / LEAST_BLOCKS))
-            now = clock()
 
     def _read(self, seconds: float, iterations: int, busy: float) -> None:
         record = self._record[0]

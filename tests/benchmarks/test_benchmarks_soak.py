@@ -15,7 +15,8 @@ import pytest
 from leaky_models import LEAKY
 
 from benchmarks.cases import Case, ModelSource
-from benchmarks.leaks.stream import RECORD, stream_read
+from benchmarks.leaks.segment import _Segment
+from benchmarks.leaks.stream import NAMES, RECORD, stream_read
 from benchmarks.report import Report
 from benchmarks.session import measure
 
@@ -142,6 +143,26 @@ def test_segments_are_processes_of_their_own_and_one_verdict(tmp_path):
     iterations = [int(stream_read(path)["iterations"][-1]) for path in streams]
     assert metrics(report)["soak_iterations"] == sum(iterations)
     assert metrics(report)["leak_host_heap"] == pytest.approx(KIB, rel=0.1)
+
+
+def test_a_segment_whose_time_ends_during_a_reading_still_has_one_of_its_end():
+    class Kept(list):
+        def add(self, record):
+            self.append(float(record["seconds"][0]))
+
+    class Slow:
+        def read(self):
+            time.sleep(0.09)
+            return [0] * len(NAMES)
+
+    class Never:
+        def is_asked(self):
+            return False
+
+    kept = Kept()
+    _Segment(lambda: None, Slow(), kept, seconds=0.1).run(Never())
+    assert len(kept) == 2
+    assert kept[0] < 0.1 <= kept[1]
 
 
 def test_objects_that_make_each_collection_dearer_still_get_a_verdict(tmp_path):
