@@ -16,8 +16,8 @@ from perfsite.regressions.guard import guarded
 from perfsite.regressions.incident_states import ACCUSING_STATES
 from perfsite.regressions.models import Incident, Regression, Suspicion
 from perfsite.regressions.selectors import case_of, regressions_ranked
+from perfsite.runs.comparing import profile_order
 from perfsite.runs.selectors import device_alive
-from perfsite.runs.services import profile_order
 
 TOPIC = "profile"  # of the incident's facts: {"job", "case"}, or {"reason"} where none can be taken
 PRIORITY = 5  # behind every commit, before soaks

@@ -12,10 +12,11 @@ from django.db.models import F, Max, Q, QuerySet
 from django.utils import timezone
 
 from perfsite.core.errors import ConflictError
+from perfsite.runs.comparing import PAIRS_MOST
 from perfsite.runs.lease import attempt_lose
 from perfsite.runs.models import Attempt, Build, BuildFile, Job, Worker
 from perfsite.runs.pairs import pairs_drop_others, pairs_of
-from perfsite.runs.services import PAIRS_MOST, run_running
+from perfsite.runs.services import run_running
 from workers.messages import BuildSource, Device, FileSource, Order
 
 log = logging.getLogger(__name__)

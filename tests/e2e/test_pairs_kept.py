@@ -17,7 +17,7 @@ ORDER = f"""
 from benchmarks.cases import Case
 from benchmarks.sequential import Suspected
 from perfsite.runs.models import Job
-from perfsite.runs.services import compare_order
+from perfsite.runs.comparing import compare_order
 first, second = Job.objects.filter(kind="measure", model="quick").order_by("run__build__ordinal")
 case = Case.model_validate(second.spec["cases"][0])
 job = compare_order(

@@ -8,8 +8,9 @@ from perfsite.regressions.models import Incident, SeriesState, Suspicion, Verdic
 from perfsite.regressions.services import reports_screen
 from perfsite.results.models import Measurement
 from perfsite.results.services import report_store
+from perfsite.runs.comparing import compare_order, profile_order
 from perfsite.runs.models import Job, Pair
-from perfsite.runs.services import compare_order, job_again, profile_order
+from perfsite.runs.services import job_again
 from tests.factories import case_make, job_make
 from tests.regressions.builders import (
     QUIET,

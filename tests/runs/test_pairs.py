@@ -12,10 +12,11 @@ from benchmarks.sequential import Suspected
 from perfsite.access.services import token_add
 from perfsite.core.errors import PerfsiteError
 from perfsite.runs import lease
+from perfsite.runs.comparing import compare_order, profile_order
 from perfsite.runs.models import Attempt, Job, Pair
 from perfsite.runs.pairs import digests_compare, pairs_of
 from perfsite.runs.queue import order_make
-from perfsite.runs.services import PRIORITY_HEAD, compare_order, profile_order
+from perfsite.runs.services import PRIORITY_HEAD
 from perfsite.runs.sweep import leases_expire, pins_release, priorities_age
 from tests.factories import CPU, build_make, case_make, claim, job_make, project_make, worker_make
 from workers.messages import Device, Failure

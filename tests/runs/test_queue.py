@@ -8,9 +8,9 @@ from django.db import connection
 from django.utils import timezone
 
 from perfsite.core.errors import PerfsiteError
+from perfsite.runs.comparing import compare_order
 from perfsite.runs.models import Attempt, Job, Run
 from perfsite.runs.queue import job_claim, order_make, worker_greet
-from perfsite.runs.services import compare_order
 from perfsite.runs.sweep import pins_release
 from tests.factories import CPU, build_make, case_make, claim, job_make, project_make, worker_make
 from workers.messages import Device

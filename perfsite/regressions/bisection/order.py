@@ -18,10 +18,10 @@ from perfsite.regressions.models import BisectionStep
 from perfsite.regressions.selectors import case_of, incident_is_open
 from perfsite.runs.backfill import Wish, backfill_order
 from perfsite.runs.budget import SEARCH
+from perfsite.runs.comparing import compare_order
 from perfsite.runs.config_rows import ConfirmationTable
 from perfsite.runs.models import Build, Job
 from perfsite.runs.selectors import device_alive
-from perfsite.runs.services import compare_order
 
 
 def reason_to_stop(*, of: Searched) -> str:

@@ -25,9 +25,9 @@ from perfsite.regressions.levels import CHANGES, level_values
 from perfsite.regressions.models import Incident, Regression, Verdict
 from perfsite.regressions.selectors import case_of, incident_is_open, regressions_ranked
 from perfsite.results.models import Measurement
+from perfsite.runs.comparing import compare_order
 from perfsite.runs.models import Job
 from perfsite.runs.selectors import device_alive
-from perfsite.runs.services import compare_order
 from perfsite.runs.states import JOB_ENDED
 
 PURPOSE = "recheck"

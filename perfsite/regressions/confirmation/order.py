@@ -30,9 +30,9 @@ from perfsite.regressions.screening import worklist
 from perfsite.regressions.selectors import change_rank
 from perfsite.results.models import Report
 from perfsite.runs.cases import case_find, cases_of
+from perfsite.runs.comparing import PAIRS_MOST, compare_order
 from perfsite.runs.models import Build, Job
 from perfsite.runs.selectors import device_alive
-from perfsite.runs.services import PAIRS_MOST, compare_order
 from perfsite.runs.states import JOB_ENDED
 
 WAITS_LONGEST = timedelta(days=3)

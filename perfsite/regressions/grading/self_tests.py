@@ -29,8 +29,8 @@ from perfsite.regressions.selectors import change_rank
 from perfsite.results.models import Measurement, Report, Series
 from perfsite.results.selectors import metric_judged
 from perfsite.runs.cases import case_find, case_key, cases_of
+from perfsite.runs.comparing import compare_order
 from perfsite.runs.models import Build, Job, Project, Worker
-from perfsite.runs.services import compare_order
 from perfsite.runs.states import JOB_ENDED
 
 PURPOSE = "self-test"
