@@ -246,7 +246,13 @@ class ChannelOut(Schema):
     disabled_at: datetime | None
     disabled_reason: str
     rests_until: datetime | None = Field(description="Not called before: it did not answer lately.")
+    refused: int = Field(description="Messages that it refused since it took one; 5 disable it.")
     created_at: datetime
+
+    @staticmethod
+    def resolve_refused(row: Channel) -> int:
+        """How many."""
+        return len(row.refused)
 
     @staticmethod
     def resolve_settings(row: Channel) -> dict[str, str]:

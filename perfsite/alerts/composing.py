@@ -132,5 +132,6 @@ _COMPOSERS: dict[str, Callable[[Notification], Message]] = {
     Notification.Occasion.DIGEST: _digest,
     Notification.Occasion.SUMMARY: _digest,
     Notification.Occasion.DISABLED: _notice,
+    Notification.Occasion.REFUSED: _notice,
     Notification.Occasion.TEST: _notice,
 }

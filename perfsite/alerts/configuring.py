@@ -45,7 +45,7 @@ def channel_save(
     _secrets_stay(row, values)
     made = _fields_store(row, values)
     row.name, row.disabled_at, row.disabled_reason = name.strip()[:80], None, ""
-    row.unanswered, row.rests_until = 0, None
+    row.unanswered, row.rests_until, row.refused = 0, None, []
     _save(row)
     return made
 
@@ -136,6 +136,7 @@ def channel_switch(*, channel: Channel, is_enabled: bool) -> None:
         disabled_reason="" if is_enabled else channel.disabled_reason,
         unanswered=0,
         rests_until=None,
+        refused=[],
     )
 
 

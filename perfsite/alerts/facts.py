@@ -11,7 +11,7 @@ from benchmarks.cases import ModelSource
 from benchmarks.metrics import metric_get
 from perfsite.alerts.chart import ChartPoint, chart_png
 from perfsite.alerts.deciding import SeriesFact
-from perfsite.alerts.inside import inside_of, layers_told
+from perfsite.alerts.inside import inside_of, layer_largest, layers_known, layers_told
 from perfsite.alerts.message import IncidentFacts, RegressionFacts
 from perfsite.alerts.mute_links import mute_url
 from perfsite.regressions.bisection.accusing import Accusation, accusation_of, regression_accuses
@@ -19,7 +19,7 @@ from perfsite.regressions.bisection.covering import witnesses_of
 from perfsite.regressions.causes.closing import regressions_standing
 from perfsite.regressions.changes import subject_of
 from perfsite.regressions.level_words import breach_sentence
-from perfsite.regressions.models import Incident, LevelStanding, Regression, Verdict
+from perfsite.regressions.models import Incident, LevelStanding, Verdict
 from perfsite.regressions.selectors import case_of, change_rank
 from perfsite.regressions.wording import Change, shape_words
 from perfsite.results.models import Measurement, Series
@@ -44,6 +44,8 @@ def incident_facts(*, incident: Incident, is_again: bool = False) -> IncidentFac
     if whom and searches:  # the first sentence is the worst one's, and accuses whom that does
         accused = replace(whom[0], sentence=accused.sentence)
     build = accused.build
+    worst = ranked[0] if ranked else None
+    layers = layers_known(incident=incident, worst=worst) if worst else None
     return IncidentFacts(
         project=incident.project.slug,
         sha=build.sha,
@@ -57,7 +59,8 @@ def incident_facts(*, incident: Incident, is_again: bool = False) -> IncidentFac
         headline=incident.facts.get("headline", ""),
         is_innocent=incident.kind != Incident.Kind.CODE,
         withdrawn=incident.withdrawn_reason if incident.withdrawn_at else "",
-        inside=_inside(incident, ranked),
+        inside=inside_of(worst.verdict) + layers_told(layers) if worst else (),
+        layer=layer_largest(layers, worst=worst) if worst else {},
         mute_url=mute_url(incident=incident),
         incident=incident.pk,
         opening=incident.opening,
@@ -146,13 +149,6 @@ def _breach(row: LevelStanding) -> tuple[str, tuple[str, ...]]:
     where = f"on {series.device_class} ({series.runner}, {series.precision}, {shape_words(series.shape)})"
     sentence = breach_sentence(series, value=row.value, bound=row.bound, direction=row.direction)
     return f"{series.model}: {metric_get(series.metric).title} {where}", (sentence,)
-
-
-def _inside(incident: Incident, ranked: Sequence[Regression]) -> tuple[str, ...]:
-    """Of the worst: the parts of the change, then the layers."""
-    if not ranked:
-        return ()
-    return inside_of(ranked[0].verdict) + layers_told(incident=incident, worst=ranked[0])
 
 
 def chart_of(verdict: Verdict, *, tone: str) -> bytes:

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from perfsite.alerts.channels import DeliveryError
+from perfsite.alerts.message import Message
 from perfsite.alerts.models import Channel, Notification, Telling
 from perfsite.alerts.queueing import owner_notify
 from perfsite.alerts.retrying import LONGEST, retry_wait
@@ -17,6 +18,8 @@ from perfsite.regressions.assigning import owner_of
 
 # a channel that has come back is found within this
 LONGEST_REST = timedelta(minutes=10)
+# so many different messages in a row, and it is not the messages
+MOST_REFUSED = 5
 
 
 def channel_rest(*, channel: Channel, error: DeliveryError | None) -> None:
@@ -34,6 +37,8 @@ def channel_rest(*, channel: Channel, error: DeliveryError | None) -> None:
         row.update(unanswered=unanswered, rests_until=until)
     elif error is not None and error.retry_after:
         row.update(unanswered=0, rests_until=timezone.now() + min(error.retry_after, LONGEST))
+    elif error is None and (channel.unanswered or channel.rests_until or channel.refused):
+        row.update(unanswered=0, rests_until=None, refused=[])
     elif channel.unanswered or channel.rests_until:
         row.update(unanswered=0, rests_until=None)
 
@@ -46,13 +51,46 @@ def channel_disable(*, channel: Channel, reason: str) -> bool:
     if not rows.update(disabled_at=now, disabled_reason=reason):
         return False
     waiting = Notification.objects.filter(channel=channel, state="queued").count()
+    wait = "1 further message waits and goes" if waiting == 1 else f"{waiting} further messages wait and go"
+    more = f"{wait} out when the channel is mended and enabled again. " if waiting else ""
     notice = (
         f"The channel {channel.name} was disabled: it refuses for good\n{reason}\n"
-        f"{waiting} further messages wait; they go out when the channel is mended and enabled again. "
-        "The refused one can be sent again on the alerts page."
+        f"{more}What it refused can be sent again on the alerts page."
     )
-    owner_notify(project=channel.project, notice=notice, about=f"channel {channel.pk} {now.isoformat()}")
+    owner_notify(
+        project=channel.project,
+        occasion=Notification.Occasion.DISABLED,
+        notice=notice,
+        about=f"channel {channel.pk} {now.isoformat()}",
+    )
     return True
+
+
+@transaction.atomic
+def message_refused(*, notification: Notification, message: Message, reason: str) -> None:
+    """Tell the owner what one channel did not take; the channel stays in use for the next message.
+
+    One that refuses five different messages in a row is disabled: it is not the messages.
+    """
+    channel = Channel.objects.select_for_update().select_related("project").get(pk=notification.channel_id)
+    refused = list(dict.fromkeys([*channel.refused, notification.pk]))
+    Channel.objects.filter(pk=channel.pk).update(refused=refused)
+    if len(refused) >= MOST_REFUSED:
+        said = f"It refused {len(refused)} different messages in a row; the last answer: {reason}"
+        if channel_disable(channel=channel, reason=said):
+            return
+    where = "".join(f"\n{title}: {url}" for title, url in message.links[:1])
+    notice = (
+        f"The channel {channel.name} refused a message, which nobody got by it\n{reason}\n"
+        f"The message: {message.headline}{where}\n"
+        "The channel stays in use; the message can be sent again on the alerts page."
+    )
+    owner_notify(
+        project=channel.project,
+        occasion=Notification.Occasion.REFUSED,
+        notice=notice,
+        about=f"notification {notification.key}",
+    )
 
 
 def recipient_replace(*, notification: Notification, reason: str) -> int:

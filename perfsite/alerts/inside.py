@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
-from perfsite.regressions.layers import LayerRow, layers_shown
+from perfsite.regressions.layers import LayerRow, LayersShown, layers_shown
 from perfsite.regressions.models import Attribution, Incident, Regression, Verdict
 from perfsite.regressions.wording import Change, change_words
 
 # the page has the rest
 MOST_LAYERS = 3
+# what the time of one layer is a part of
+_OF_INFERENCE = frozenset(
+    {
+        "cpu_time_p50",
+        "gpu_compute_time_p50",
+        "gpu_compute_time_p99",
+        "latency_p50",
+        "latency_p90",
+        "latency_p99",
+        "throughput",
+    }
+)
 
 log = logging.getLogger(__name__)
 
@@ -27,16 +40,27 @@ def inside_of(verdict: Verdict) -> tuple[str, ...]:
     )
 
 
-def layers_told(*, incident: Incident, worst: Regression | None) -> tuple[str, ...]:
-    """The layers of the worst regression that moved most, as the incident's page has them; none unknown.
+def layers_known(*, incident: Incident, worst: Regression) -> LayersShown | None:
+    """The layers of the worst regression as the incident's page has them; None where nothing is known.
 
     A message does not wait for a profile, so these are those that are known by now.
     """
     try:
-        shown = layers_shown(incident=incident, worst=worst)
+        return layers_shown(incident=incident, worst=worst)
     except Exception:  # whatever is wrong with the files must not hold the message
         log.exception("the layers of incident %s cannot be told", incident.pk)
-        return ()
+        return None
+
+
+def layer_largest(shown: LayersShown | None, *, worst: Regression) -> Mapping[str, str]:
+    """The cells of the layer that moved most; empty unless the worst regression is of its time."""
+    if shown is None or not shown.rows or not shown.about_series:
+        return {}
+    return vars(shown.rows[0]) if worst.series.metric in _OF_INFERENCE else {}
+
+
+def layers_told(shown: LayersShown | None) -> tuple[str, ...]:
+    """The layers that moved most, a line each."""
     if shown is None or not shown.rows:
         return ()
     left = len(shown.rows) - MOST_LAYERS + shown.more

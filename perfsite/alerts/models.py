@@ -22,6 +22,7 @@ class Channel(models.Model):
     disabled_at = models.DateTimeField(null=True, help_text="when the other side refused it for good")
     disabled_reason = models.TextField(blank=True)
     unanswered = models.PositiveSmallIntegerField(default=0, help_text="calls in a row without an answer")
+    refused = models.JSONField(default=list, help_text="the messages that it refused since it took one")
     rests_until = models.DateTimeField(null=True, help_text="not called before, since it did not answer")
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -96,6 +97,7 @@ class Notification(models.Model):
         DIGEST = "digest"
         SUMMARY = "summary", "summary of what the cap held back"
         DISABLED = "disabled", "a channel was disabled"
+        REFUSED = "refused", "a channel refused a message"
         TEST = "test"
 
     incident = models.ForeignKey(Incident, null=True, on_delete=models.CASCADE, related_name="notifications")

@@ -72,12 +72,12 @@ def notification_key(*, channel: Channel, recipient: str, occasion: str, about: 
     return f"{digest}@{host}"
 
 
-def owner_notify(*, project: Project, notice: str, about: str) -> Notification:
+def owner_notify(*, project: Project, occasion: str, notice: str, about: str) -> Notification:
     """Tell the project's owner by mail that something about its alerts needs a hand."""
     return notification_queue(
         channel=mail_channel(project=project),
         recipient=owner_of(project=project),
-        occasion=Notification.Occasion.DISABLED,
+        occasion=occasion,
         about=about,
         notice=notice,
     )

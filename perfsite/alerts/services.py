@@ -14,7 +14,8 @@ from django.utils import timezone
 from perfsite.alerts import selectors
 from perfsite.alerts.channels import CHANNELS, DeliveryError, Outgoing
 from perfsite.alerts.composing import notification_message
-from perfsite.alerts.failing import channel_disable, channel_rest, recipient_replace
+from perfsite.alerts.failing import channel_disable, channel_rest, message_refused, recipient_replace
+from perfsite.alerts.message import Message
 from perfsite.alerts.models import Notification, Sending
 from perfsite.alerts.retrying import retry_wait
 from perfsite.alerts.states import NOTIFICATION_STATES
@@ -56,10 +57,11 @@ def notification_send(*, notification: Notification) -> bool:
         return False
     kind = CHANNELS[notification.channel.kind]  # type: ignore[union-attr]  # a due one has a channel
     try:
-        kind.notify(_outgoing(notification))
+        outgoing = _outgoing(notification)
+        kind.notify(outgoing)
     except DeliveryError as error:
         channel_rest(channel=notification.channel, error=error)  # type: ignore[arg-type]
-        _fail(notification, error)
+        _fail(notification, error, outgoing.message)
         return False
     except (PerfsiteError, ValueError) as error:  # what it is about, or its credentials, are gone
         _end(notification, to="failed", sending="refused", error=str(error))
@@ -128,7 +130,7 @@ def _is_last(notification: Notification) -> bool:
     return notification.tries % MAX_TRIES == 0
 
 
-def _fail(notification: Notification, error: DeliveryError) -> None:
+def _fail(notification: Notification, error: DeliveryError, message: Message) -> None:
     """After a failed try: never again when it is permanent or the tries are spent, else later."""
     channel = notification.channel
     assert channel is not None
@@ -142,7 +144,9 @@ def _fail(notification: Notification, error: DeliveryError) -> None:
                 return
             if kind.takes_recipient:
                 recipient_replace(notification=notification, reason=str(error))
-            elif error.permanent and not error.is_message_only:
+            elif error.is_message_only and not error.is_gone:
+                message_refused(notification=notification, message=message, reason=str(error))
+            elif not error.is_gone and (error.permanent or error.is_misdirected):
                 channel_disable(channel=channel, reason=str(error))
         return
     wait = retry_wait(

@@ -62,6 +62,7 @@ class LayersShown:
     timed: bool = False
     files: Sequence[tuple[str, Artifact]] = ()
     waiting: str = ""
+    about_series: bool = True  # and not about another case of the incident
 
 
 def layers_shown(*, incident: Incident, worst: Regression | None) -> LayersShown | None:
@@ -81,7 +82,7 @@ def layers_shown(*, incident: Incident, worst: Regression | None) -> LayersShown
         if shown is None:
             return None
         cache.set(key, shown, KEPT_S)
-    return replace(shown, source=found.source, files=found.offered)
+    return replace(shown, source=found.source, files=found.offered, about_series=found.about_series)
 
 
 def _profile_job(incident: Incident) -> Job | None:

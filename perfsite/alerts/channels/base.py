@@ -13,9 +13,11 @@ class DeliveryError(Exception):
     """A message did not go out.
 
     `permanent` is true when another try cannot end otherwise: the channel is of no use until somebody mends
-    it, unless `is_message_only`, when the other side has nothing against any other message.  `is_unknown`
-    when it may have gone out all the same (the answer was lost); `is_silent` when no answer came at all;
-    `retry_after` is how long the other side asked us to wait.
+    it, unless `is_message_only`, when it is this message that was refused; `is_gone` when that is because
+    what it is about is not there any more, so that nobody misses it.  `is_misdirected` when the address led
+    nowhere that is called: that may pass, and disables the channel once the tries are spent.  `is_unknown`
+    when the message may have gone out all the same (the answer was lost); `is_silent` when no answer came at
+    all; `retry_after` is how long the other side asked us to wait.
     """
 
     def __init__(
@@ -24,13 +26,17 @@ class DeliveryError(Exception):
         *,
         permanent: bool = False,
         is_message_only: bool = False,
+        is_gone: bool = False,
+        is_misdirected: bool = False,
         is_unknown: bool = False,
         is_silent: bool = False,
         retry_after: timedelta | None = None,
     ) -> None:
         super().__init__(sentence)
         self.permanent = permanent
-        self.is_message_only = is_message_only
+        self.is_message_only = is_message_only or is_gone
+        self.is_gone = is_gone
+        self.is_misdirected = is_misdirected
         self.is_unknown = is_unknown
         self.is_silent = is_silent or is_unknown
         self.retry_after = retry_after

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Container, Mapping, Sequence
 from datetime import UTC, datetime
 
 import httpx
@@ -14,7 +15,8 @@ from perfsite.core.outbound import OutboundRefusedError, outbound_client, url_ch
 
 # RFC 9110: these ask for another try; every other 4xx says that the request itself is wrong
 _AGAIN = frozenset({408, 425, 429})
-_TOO_LARGE = 413  # says nothing of a shorter message
+# of what is sent only the message differs from call to call, and only these can be about it
+ABOUT_MESSAGE = frozenset({400, 409, 413, 422})
 _SHOWN = 200
 
 
@@ -23,8 +25,14 @@ def schemes_allowed() -> Sequence[str]:
     return ("https", "http") if settings.ALERTS_HTTP else ("https",)
 
 
-def post(url: str, *, body: bytes, headers: Mapping[str, str] | None = None) -> None:
-    """Post `body` as JSON.
+def post(
+    url: str,
+    *,
+    body: bytes,
+    headers: Mapping[str, str] | None = None,
+    about_channel: Container[str] = (),
+) -> None:
+    """Post `body` as JSON; the words `about_channel` in a refusal say that no other message would be taken.
 
     Raises:
         DeliveryError: it was not taken; `is_unknown` when it was sent and no answer came.
@@ -39,14 +47,15 @@ def post(url: str, *, body: bytes, headers: Mapping[str, str] | None = None) -> 
         ):
             text = _beginning(response)
     except OutboundRefusedError as error:
-        raise DeliveryError(str(error)) from error
+        raise DeliveryError(str(error), is_misdirected=True) from error
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
         raise DeliveryError(f"{host} cannot be reached: {error}", is_silent=True) from error
     except httpx.HTTPError as error:
         raise DeliveryError(
             f"{host} gave no answer ({type(error).__name__}); it may have taken the message", is_unknown=True
         ) from error
-    status_judge(host, response.status_code, text, response.headers.get("Retry-After"))
+    asked = response.headers.get("Retry-After")
+    status_judge(host, response.status_code, text, asked, about_channel=about_channel)
 
 
 def _beginning(response: httpx.Response) -> str:
@@ -68,11 +77,14 @@ def address_judged(url: str) -> str:
         raise DeliveryError(str(error), permanent=True) from error
 
 
-def status_judge(host: str, status: int, text: str, asked: str | None = None) -> None:
+def status_judge(
+    host: str, status: int, text: str, asked: str | None = None, *, about_channel: Container[str] = ()
+) -> None:
     """Nothing where the message was taken.
 
     Raises:
-        DeliveryError: it was not, permanent where the same request cannot succeed.
+        DeliveryError: it was not, permanent where the same request cannot succeed; by its status, and the
+            words in its text, it is told whether another message could.
     """
     if 200 <= status < 300:
         return
@@ -84,6 +96,7 @@ def status_judge(host: str, status: int, text: str, asked: str | None = None) ->
     raise DeliveryError(
         f"{host} answered HTTP {status}: {' '.join(text.split()) or 'nothing'}",
         permanent=status < 500 and status not in _AGAIN,
-        is_message_only=status == _TOO_LARGE,
+        is_message_only=status in ABOUT_MESSAGE
+        and not any(word in about_channel for word in re.findall(r"\w+", text)),
         retry_after=retry_after(asked, now=datetime.now(UTC)),
     )

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from perfsite.alerts.channels.base import DeliveryError, Outgoing
+from perfsite.alerts.message import brief_of
 from perfsite.alerts.models import Channel
 from perfsite.runs.models import Project
 
 CONTEXT = "perfsite"
 LONGEST_DESCRIPTION = 140  # GitHub's limit, the smaller one
-# answers about the one commit or request, and not about the token or the repository
-ABOUT_ONE = frozenset({400, 409, 413, 422})
 
 
 def credentials_of(*, project: Project, kind: str) -> Channel:
@@ -48,7 +47,8 @@ def statuses_tell(outgoing: Outgoing, put: Callable[..., None]) -> None:
             continue
         state = "failure" if one["state"] == "regressed" else "success"
         try:
-            put(project=project, sha=accused["sha"], state=state, description=one["headline"], url=one["url"])
+            said = brief_of(one, most=LONGEST_DESCRIPTION)
+            put(project=project, sha=accused["sha"], state=state, description=said, url=one["url"])
         except DeliveryError as error:
             if not error.is_message_only:
                 raise

@@ -13,16 +13,16 @@ from githubkit import GitHub, Response
 from githubkit.exception import RateLimitExceeded, RequestError, RequestFailed, RequestTimeout
 
 from perfsite.alerts.channels.base import ChannelKind, DeliveryError, Field, Outgoing
-from perfsite.alerts.channels.calling import address_judged, schemes_allowed, status_judge
+from perfsite.alerts.channels.calling import ABOUT_MESSAGE, address_judged, schemes_allowed, status_judge
 from perfsite.alerts.channels.forge import (
-    ABOUT_ONE,
     CONTEXT,
     LONGEST_DESCRIPTION,
     credentials_of,
     marker_line,
     statuses_tell,
 )
-from perfsite.core.outbound import OutboundTransport
+from perfsite.alerts.message import text_cut
+from perfsite.core.outbound import OutboundRefusedError, OutboundTransport
 from perfsite.runs.models import Project
 
 API_URL = "https://api.github.com"
@@ -30,6 +30,7 @@ API_URL = "https://api.github.com"
 STATES = {name: name for name in ("pending", "success", "failure", "error")} | {"cancelled": "error"}
 _PAGE = 100
 _MOST_PAGES = 30
+_NO_COMMIT = "No commit found"  # with a 422
 _SECONDARY_WAIT = timedelta(minutes=1)  # what GitHub asks for where it names no time
 
 
@@ -48,7 +49,7 @@ def status_set(*, project: Project, sha: str, state: str, description: str, url:
     if state not in STATES:
         raise ValueError(f"unknown status {state!r}; known: {', '.join(sorted(STATES))}")
     forge = _Forge(project)
-    wanted = {"state": STATES[state], "description": description[:LONGEST_DESCRIPTION], "target_url": url}
+    wanted = {"state": STATES[state], "description": text_cut(description, LONGEST_DESCRIPTION), "target_url": url}
     known = forge.ask("GET", f"commits/{sha}/statuses", params={"per_page": _PAGE})
     newest: dict[str, Any] = next((row for row in known if row["context"] == CONTEXT), {})
     if any(newest.get(name) != value for name, value in wanted.items()):
@@ -123,6 +124,8 @@ class _Forge:
             status_judge(self._host, answer.status_code, answer.text[:200], answer.headers.get("Retry-After"))
             raise DeliveryError(f"{self._host}: {error}") from error
         except (RequestTimeout, RequestError) as error:
+            if isinstance(error.exc, OutboundRefusedError):
+                raise DeliveryError(str(error.exc), is_misdirected=True) from error
             raise DeliveryError(f"{self._host} gave no answer: {error}", is_unknown=True) from error
         status_judge(self._host, response.status_code, "")  # githubkit passes redirects on
         return response.json() if response.content else None
@@ -139,9 +142,12 @@ class _Forge:
             raise DeliveryError(f"{self._host} limits the rate: {said}", retry_after=_SECONDARY_WAIT)
         # a token that may not write hears 404 to what it could read before
         is_gone = status == 404 and method != "POST" and self._is_there()
-        if is_gone or status in ABOUT_ONE:
-            sentence = f"{self._host} answered HTTP {status}: {said}; the commit or pull request may be gone"
-            raise DeliveryError(sentence, permanent=True, is_message_only=True)
+        is_gone = is_gone or (status == 422 and _NO_COMMIT in text)
+        sentence = f"{self._host} answered HTTP {status}: {said}"
+        if is_gone:
+            sentence = f"{sentence}; the commit or pull request may be gone"
+        if is_gone or status in ABOUT_MESSAGE:
+            raise DeliveryError(sentence, permanent=True, is_message_only=True, is_gone=is_gone)
 
     def _is_there(self) -> bool:
         """Whether the token can read the repository."""

@@ -15,15 +15,15 @@ from gitlab import Gitlab
 from gitlab.exceptions import GitlabError
 
 from perfsite.alerts.channels.base import ChannelKind, DeliveryError, Field, Outgoing
-from perfsite.alerts.channels.calling import address_judged, status_judge
+from perfsite.alerts.channels.calling import ABOUT_MESSAGE, address_judged, status_judge
 from perfsite.alerts.channels.forge import (
-    ABOUT_ONE,
     CONTEXT,
     LONGEST_DESCRIPTION,
     credentials_of,
     marker_line,
     statuses_tell,
 )
+from perfsite.alerts.message import text_cut
 from perfsite.core.outbound import OutboundRefusedError, host_addresses
 from perfsite.runs.models import Project
 
@@ -52,7 +52,7 @@ def status_set(*, project: Project, sha: str, state: str, description: str, url:
     """
     if state not in STATES:
         raise ValueError(f"unknown status {state!r}; known: {', '.join(sorted(STATES))}")
-    wanted = {"description": description[:LONGEST_DESCRIPTION], "target_url": url}
+    wanted = {"description": text_cut(description, LONGEST_DESCRIPTION), "target_url": url}
     with _forge(project) as repository:
         commit = repository.commits.get(sha, lazy=True)
         known = commit.statuses.list(name=CONTEXT, get_all=False)
@@ -123,14 +123,15 @@ def _forge(project: Project) -> Iterator[Any]:
         )
         yield client.projects.get(name, lazy=True)
     except OutboundRefusedError as error:
-        raise DeliveryError(str(error)) from error
+        raise DeliveryError(str(error), is_misdirected=True) from error
     except GitlabError as error:
         status = error.response_code or 500
-        if status in ABOUT_ONE or (status == 404 and _is_there(client, name)):
-            said = f"{host} answered HTTP {status}: {str(error.error_message)[:200]}"
-            raise DeliveryError(
-                f"{said}; the commit or merge request may be gone", permanent=True, is_message_only=True
-            ) from error
+        said = f"{host} answered HTTP {status}: {str(error.error_message)[:200]}"
+        if status == 404 and _is_there(client, name):
+            said = f"{said}; the commit or merge request may be gone"
+            raise DeliveryError(said, permanent=True, is_gone=True) from error
+        if status in ABOUT_MESSAGE:
+            raise DeliveryError(said, permanent=True, is_message_only=True) from error
         status_judge(host, status, str(error.error_message)[:200])
         raise DeliveryError(f"{host}: {error}") from error
     except requests.TooManyRedirects as error:

@@ -9,13 +9,30 @@ from perfsite.alerts.channels.base import ChannelKind, Field, Outgoing
 from perfsite.alerts.channels.calling import post
 from perfsite.alerts.message import Message
 
+# what an incoming webhook says when no message would be taken; the others speak of this one
+_ABOUT_CHANNEL = frozenset(
+    {
+        "action_prohibited",
+        "channel_is_archived",
+        "channel_not_found",
+        "invalid_token",
+        "no_active_hooks",
+        "no_service",
+        "no_service_id",
+        "no_team",
+        "posting_to_general_channel_denied",
+        "team_disabled",
+        "user_not_found",
+    }
+)
 _LONGEST_BLOCK = 2900  # Slack takes 3,000 characters a section
 _MOST_SECTIONS = 20
 
 
 def notify(outgoing: Outgoing) -> None:
     """Post one message; Slack does not tell a second one from a first."""
-    post(outgoing.secrets["secret_url"], body=json.dumps(blocks_of(outgoing.message)).encode())
+    body = json.dumps(blocks_of(outgoing.message)).encode()
+    post(outgoing.secrets["secret_url"], body=body, about_channel=_ABOUT_CHANNEL)
 
 
 def blocks_of(message: Message) -> dict[str, Any]:

@@ -12,11 +12,22 @@ from perfsite.alerts.message.forms import markdown_escape
 
 _COLOURS = {"regressed": "Attention", "improved": "Good", "quiet": "Default"}
 _MOST_SECTIONS = 20
+# the codes by which Power Automate says that the workflow runs for no message
+_ABOUT_CHANNEL = frozenset(
+    {
+        "DirectApiAuthorizationRequired",
+        "MissingApiVersionParameter",
+        "WorkflowNotFound",
+        "WorkflowTriggerIsNotEnabled",
+        "WorkflowTriggerNotFound",
+    }
+)
 
 
 def notify(outgoing: Outgoing) -> None:
     """Post one card; Teams does not tell a second one from a first."""
-    post(outgoing.secrets["secret_url"], body=json.dumps(card_of(outgoing.message)).encode())
+    body = json.dumps(card_of(outgoing.message)).encode()
+    post(outgoing.secrets["secret_url"], body=body, about_channel=_ABOUT_CHANNEL)
 
 
 def card_of(message: Message) -> dict[str, Any]:

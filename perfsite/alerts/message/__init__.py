@@ -1,5 +1,6 @@
 """What is told (pure): facts in; subject, text, HTML, Markdown and data out."""
 
+from perfsite.alerts.message.brief import brief_of, text_cut
 from perfsite.alerts.message.compose import MOST_ROWS, certainty_words, message_compose
 from perfsite.alerts.message.digest import digest_compose, notice_compose
 from perfsite.alerts.message.facts import IncidentFacts, Message, RegressionFacts
@@ -9,8 +10,10 @@ __all__ = [
     "IncidentFacts",
     "Message",
     "RegressionFacts",
+    "brief_of",
     "certainty_words",
     "digest_compose",
     "message_compose",
     "notice_compose",
+    "text_cut",
 ]

@@ -133,6 +133,7 @@ def payload_of(facts: IncidentFacts) -> dict[str, Any]:
         },
         "last_good": facts.last_good,
         "inside": list(facts.inside),
+        "layer": dict(facts.layer) or None,
         "reproduce": command_of(facts),
         "breaches": [sentence for _, lines in facts.breaches for sentence in lines],
         "changes": [_change_payload(row) for row in facts.regressions],

@@ -55,7 +55,8 @@ class IncidentFacts:
     the worst change alone would not tell it; `is_innocent` says that the commit's code did nothing, and
     `withdrawn` why the incident was taken back, empty while it stands; `again` why it stands again, for
     readers who heard of it before, and `opening` how often it stood.  `inside` tells what changed within
-    (causes, layers), as far as it is known; `breaches` are service levels that are not kept, each with its
+    (causes, layers), as far as it is known, and `layer` has the cells of the one that moved most (names,
+    before, after, change, share, differs), empty where none is known; `breaches` are service levels that are not kept, each with its
     sentences; `mute_url` opens a page that asks before it mutes.
     """
 
@@ -73,6 +74,7 @@ class IncidentFacts:
     withdrawn: str = ""
     is_improvement: bool = False
     inside: tuple[str, ...] = ()
+    layer: Mapping[str, str] = field(default_factory=dict)
     mute_url: str = ""
     incident: int | None = None
     opening: int = 1
