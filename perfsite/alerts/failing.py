@@ -72,7 +72,8 @@ def message_refused(*, notification: Notification, message: Message, reason: str
 
     One that refuses five different messages in a row is disabled: it is not the messages.
     """
-    channel = Channel.objects.select_for_update().select_related("project").get(pk=notification.channel_id)
+    rows = Channel.objects.select_for_update(of=("self",)).select_related("project")
+    channel = rows.get(notifications=notification)
     refused = list(dict.fromkeys([*channel.refused, notification.pk]))
     Channel.objects.filter(pk=channel.pk).update(refused=refused)
     if len(refused) >= MOST_REFUSED:

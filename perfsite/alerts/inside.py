@@ -66,7 +66,9 @@ def layers_told(shown: LayersShown | None) -> tuple[str, ...]:
     left = len(shown.rows) - MOST_LAYERS + shown.more
     lines = [f"Layers: {shown.source}"] if shown.source else []
     lines += [*map(_row_words, shown.rows[:MOST_LAYERS]), *shown.sentences[:1]]
-    return (*lines, f"and {left} more on the page") if left > 0 else tuple(lines)
+    return (
+        (*lines, f"and {left} more layer{'s' if left > 1 else ''} on the page") if left > 0 else tuple(lines)
+    )
 
 
 def _row_words(row: LayerRow) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Generic, TypeVar
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from ninja import Schema
 from pydantic import Field
+
+from perfsite.core.errors import PerfsiteError
 
 LIMIT_DEFAULT = 50
 LIMIT_MAX = 500
@@ -45,6 +47,25 @@ def page_cut(
     if len(page) <= limit:
         return page, None
     return page[:limit], getattr(page[limit - 1], by)
+
+
+def page_ranked(rows: QuerySet[Any], cursor: Cursor, *, by: str, among: QuerySet[Any]) -> dict[str, Any]:
+    """As `page_of`, with the largest `by` first and of equal ones the newest: a rank may tie, a key cannot.
+
+    The cursor is the key of a page's last row.  Its rank is looked up `among` rows that have it for good:
+    the row need not be one of `rows` any more.
+
+    Raises:
+        PerfsiteError: there is no such row.
+    """
+    if cursor.before is not None:
+        rank = among.filter(pk=cursor.before).values_list(by, flat=True).first()
+        if rank is None:
+            raise PerfsiteError(f"nothing ended a page with {cursor.before}; begin again without `before`")
+        rows = rows.filter(Q(**{f"{by}__lt": rank}) | Q(**{by: rank}, pk__lt=cursor.before))
+    page = list(rows.order_by(f"-{by}", "-pk")[: cursor.limit + 1])
+    items = page[: cursor.limit]
+    return {"items": items, "next": items[-1].pk if len(page) > cursor.limit else None}
 
 
 def page_of(rows: QuerySet[Any], cursor: Cursor, *, by: str = "pk") -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pydantic import Field
 from perfsite.access.auth import READERS
 from perfsite.access.readers import row_seen, rows_seen
 from perfsite.core.errors import NotFoundError, PerfsiteError
-from perfsite.core.pagination import CURSOR_MAX, LIMIT_DEFAULT, LIMIT_MAX, Cursor, Page, page_of
+from perfsite.core.pagination import CURSOR_MAX, LIMIT_DEFAULT, LIMIT_MAX, Cursor, Page, page_ranked
 from perfsite.dashboards.charts.capacity import Answer, capacity_answers
 from perfsite.dashboards.selectors.grid import SORTS, baseline_of, grid_read, metrics_of
 from perfsite.dashboards.selectors.hardware import (
@@ -24,7 +24,13 @@ from perfsite.dashboards.selectors.hardware import (
     hardware_rows,
     loads_read,
 )
-from perfsite.dashboards.selectors.lately import RANKS, SPANS, moved_counts, moved_since
+from perfsite.dashboards.selectors.lately import (
+    RANK_COLUMNS,
+    SPANS,
+    moved_counts,
+    moved_since,
+    with_ranks,
+)
 from perfsite.regressions.api_schemas import VerdictOut
 from perfsite.regressions.models import Verdict
 from perfsite.runs.models import Project
@@ -139,14 +145,20 @@ class CapacityOut(Schema):
 
 
 class MovedAsk(Schema):
-    """Since when, and what; `rank` is noise (size over noise), size or time."""
+    """Since when, and what; `rank` is noise (size over noise), size or time, the largest or newest first."""
 
     since: str = Field("week", max_length=10, description=", ".join(SPANS))
     kind: str = Field("", max_length=10, description="regressed or improved; empty: both.")
     q: str = Field("", max_length=200)
     project: str = Field("", max_length=60, description="A slug; empty: all that the reader may see.")
-    rank: str = Field("time", max_length=10, description=", ".join(RANKS))
-    before: int | None = Field(None, ge=0, le=CURSOR_MAX, description="As in every list; by time only.")
+    rank: str = Field("time", max_length=10, description=", ".join(RANK_COLUMNS))
+    before: int | None = Field(
+        None,
+        ge=0,
+        le=CURSOR_MAX,
+        description="`next` of the page before, asked for with the same `rank`; the first when not given. "
+        "Of equal ranks the newest comes first.",
+    )
     limit: int = Field(LIMIT_DEFAULT, ge=1, le=LIMIT_MAX)
 
 
@@ -280,9 +292,9 @@ def capacity(request: HttpRequest, slug: str, ask: Query[CapacityAsk]) -> dict[s
 
 @router.get("/moved", response=MovedPage)
 def moved(request: HttpRequest, ask: Query[MovedAsk]) -> dict[str, Any]:
-    """What got better or worse lately; ranked by noise or size only the first `limit`, with no page after."""
+    """What got better or worse lately, by any rank in pages."""
     _one_of("since", ask.since, SPANS)
-    _one_of("rank", ask.rank, RANKS)
+    _one_of("rank", ask.rank, RANK_COLUMNS)
     _one_of("kind", ask.kind, ("", "regressed", "improved"))
     projects = rows_seen(request, Project.objects.all(), project="")
     if ask.project:
@@ -290,6 +302,6 @@ def moved(request: HttpRequest, ask: Query[MovedAsk]) -> dict[str, Any]:
     asked, moment = list(projects), timezone.now() - SPANS[ask.since]
     rows = moved_since(projects=asked, since=moment, kind=ask.kind, text=ask.q, rank=ask.rank)
     counts = moved_counts(projects=asked, since=moment)
-    if ask.rank == "time":
-        return {**page_of(rows, Cursor(before=ask.before, limit=ask.limit)), "counts": counts}
-    return {"items": list(rows[: ask.limit]), "next": None, "counts": counts}
+    among = with_ranks(Verdict.objects.filter(series__project__in=asked))
+    cursor = Cursor(before=ask.before, limit=ask.limit)
+    return {**page_ranked(rows, cursor, by=RANK_COLUMNS[ask.rank], among=among), "counts": counts}

@@ -13,6 +13,7 @@ MARKER = "<!-- perfsite: pull request -->"
 """The first line of the comment: by it the one to edit is found again."""
 MOST_ROWS = 40
 MOST_TEXT = 500
+MOST_SENTENCE = 140  # what GitHub takes
 
 Word = Literal["regressed", "improved", "same", "unknown"]
 """The words of a verdict, as everywhere: regressed is worse, improved is better."""
@@ -125,7 +126,7 @@ class Outcome:
     @property
     def sentence(self) -> str:
         """The check's description, of 140 characters at most."""
-        return _cut(self._sentence(), 140)
+        return _cut(self._sentence(), MOST_SENTENCE)
 
     def _sentence(self) -> str:
         if self.state == "waiting":
@@ -137,7 +138,9 @@ class Outcome:
         if self.failing:
             worst = self.ordered[0]
             more = f", and {len(self.failing) - 1} more" if len(self.failing) > 1 else ""
-            return f"{worst.facts.title} {worst.change} on {worst.case}{more}"
+            said = f"{worst.facts.title} {worst.change} on "
+            # a long case leaves room for how many more there are
+            return f"{said}{_cut(worst.case, MOST_SENTENCE - len(said) - len(more))}{more}"
         if self.open:
             return f"Comparing with the merge base: {self.ended} of {self.open + self.ended} done"
         if self.state == "received":
@@ -206,7 +209,9 @@ def _table(outcome: Outcome) -> str:
         numbers = (show(row.base), show(row.head), row.change, str(row.pairs))
         lines.append(f"| {' | '.join((*cells, *numbers))} |")
     more = len(outcome.rows) - MOST_ROWS
-    return "\n".join(lines) + (f"\n\nand {more} more rows on the page" if more > 0 else "")
+    return "\n".join(lines) + (
+        f"\n\nand {more} more row{'s' if more > 1 else ''} on the page" if more > 0 else ""
+    )
 
 
 def _median(values: Sequence[float]) -> float:

@@ -68,7 +68,7 @@ def example() -> Message:
             "layer2.1.conv2: 300 µs → 710 µs, +410 µs (17 % of the change)",
             "layer2.3.conv1: 220 µs → 350 µs, +130 µs (5 % of the change)",
             "The 3 largest explain 89 % of the change.",
-            "and 14 more on the page",
+            "and 14 more layers on the page",
         ),
         mute_url="https://perf.example.org/mute/eyJ0/",
         incident=7,

@@ -73,7 +73,7 @@ def test_mail_slack_teams_and_webhook_name_the_layer_that_moved_most(profiled, s
     assert len(told) == 3
     for text in (mail.text, mail.html, *told):
         assert MOVED in text
-        assert "and 9 more on the page" in text
+        assert "and 9 more layers on the page" in text
         assert "kernel" in text
 
 
@@ -84,3 +84,19 @@ def test_layers_that_cannot_be_read_hold_no_message(profiled):
     text = OutboxMail.objects.get().text
     assert "code: +18.0 %" in text
     assert "block.3" not in text
+
+
+def test_a_commit_status_names_the_layer_that_moved_most(profiled, settings):
+    settings.ALERTS_HTTP = True
+    settings.OUTBOUND_NETWORKS = (ipaddress.ip_network("127.0.0.0/8"),)
+    with http_sink() as sink:
+        sink.say(200, b"[]", Content_Type="application/json")
+        channel = Channel.objects.create(
+            kind="github", name="forge", project=profiled.project, settings={"api_url": sink.url},
+            secrets={"token": "t"},
+        )  # fmt: skip
+        Rule.objects.create(project=profiled.project, name="all").channels.add(channel)
+        assert incidents_tell() == 1
+        description = next(call.json["description"] for call in sink.calls if call.method == "POST")
+    assert "; block.3 +600 µs" in description
+    assert len(description) <= 140

@@ -71,7 +71,7 @@ def test_a_long_incident_names_the_first_and_counts_the_rest():
     message = message_compose(facts(*[SLOWER] * (MOST_ROWS + 3)))
     assert message.subject.endswith(f", and {MOST_ROWS + 2} more")
     assert message.text.count("confirmed by") == MOST_ROWS
-    assert "and 3 more on the page" in message.text
+    assert "and 3 more metrics on the page" in message.text
 
 
 def test_a_counted_metric_is_certain():

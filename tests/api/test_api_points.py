@@ -4,13 +4,14 @@ import json
 
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 
 from perfsite.regressions.causes.closing import incidents_close
 from perfsite.regressions.models import Incident, LevelStanding, Suspicion, Verdict
 from perfsite.results.models import Measurement, Series
 from perfsite.runs.models import Build, Job
 from tests.api.calling import Caller
-from tests.dashboards.conftest import world  # noqa: F401 - the fixture
+from tests.dashboards.conftest import judged, world  # noqa: F401 - the fixture
 from tests.dashboards.test_page_soak import kept, readings_make
 from tests.factories import project_make
 
@@ -160,3 +161,47 @@ def test_a_soaks_readings_are_answered_or_say_why_not(world, triager, settings, 
     assert triager.get(f"/jobs/{job}/soak") == (200, json.loads(readings.model_dump_json()))
     status, told = triager.get(f"/jobs/{world.jobs[0].pk}/soak")
     assert (status, "is no soak" in told["error"]["message"]) == (404, True)
+
+
+@pytest.mark.parametrize("rank", ["time", "noise", "size"])
+def test_what_moved_comes_in_pages_by_any_rank_also_where_rows_tie(world, triager, rank):  # noqa: F811
+    base, *builds = world.builds[1:5]
+    moment = timezone.now()
+    sizes = (0.1, 0.3, 0.1)
+    rows = [
+        judged(world.series, build, base, relative=size, relative_low=size - 0.02, relative_high=size + 0.02)
+        for build, size in zip(builds, sizes, strict=True)
+    ]
+    # an interval that is not known, and a rank like another's
+    first = world.builds[0]
+    rows.append(judged(world.series, base, first, relative=0.3, relative_low=None, relative_high=None))
+    Verdict.objects.update(created_at=moment)
+    whole = [row["id"] for row in triager.get("/moved", rank=rank)[1]["items"]]
+    assert {row.pk for row in rows} < set(whole)
+    seen, before = [], None
+    while before is not None or not seen:
+        asked = {"before": before} if before else {}
+        page = triager.get("/moved", rank=rank, limit=2, **asked)[1]
+        seen += [row["id"] for row in page["items"]]
+        before = page["next"]
+        # what comes at the top meanwhile moves nothing that was not seen yet
+        judged(world.series, world.builds[6], base, relative=9.0, relative_low=8.99, relative_high=9.01)
+    assert seen == whole
+    ties = [row.pk for row in (rows[2], rows[0])]
+    assert [pk for pk in whole if pk in ties] == ties
+
+
+def test_a_page_goes_on_after_a_row_that_was_judged_anew(world, triager):  # noqa: F811
+    base, first, second = world.builds[1:4]
+    old = judged(world.series, first, base, relative=0.4)
+    less = judged(world.series, second, base, relative=0.01)
+    page = triager.get("/moved", rank="size", limit=1)[1]
+    assert ([row["id"] for row in page["items"]], page["next"]) == ([old.pk], old.pk)
+    judged(world.series, first, base, relative=0.0, kind="same")
+    after = triager.get("/moved", rank="size", before=old.pk)[1]["items"]
+    assert after[-1]["id"] == less.pk
+    assert old.pk not in {row["id"] for row in after}
+    for rank in ("size", "time"):
+        status, wrong = triager.get("/moved", rank=rank, before=10**15)
+        assert (status, "begin again without `before`" in wrong["error"]["message"]) == (422, True)
+    assert triager.get("/moved", rank="cost")[0] == 422

@@ -88,3 +88,12 @@ def test_description_of_the_check_is_short():
     outcome = Outcome(rows=(row(case="x" * 300),), ended=1)
     assert len(outcome.sentence) == 140
     assert len(Outcome(state="failed", reason="y" * 900).sentence) == 140
+
+
+def test_a_long_case_leaves_room_for_how_many_more_there_are():
+    outcome = Outcome(rows=(row(case="x" * 300), row(case="y" * 300)), ended=1)
+    assert len(outcome.sentence) == 140
+    assert outcome.sentence.endswith("x…, and 1 more")
+    rows = tuple(row(case=str(number)) for number in range(41))
+    text = comment_markdown(Outcome(rows=rows, ended=1), sha="a" * 40, base="", url="https://p/1")
+    assert "and 1 more row on the page" in text

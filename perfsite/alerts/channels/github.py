@@ -49,7 +49,11 @@ def status_set(*, project: Project, sha: str, state: str, description: str, url:
     if state not in STATES:
         raise ValueError(f"unknown status {state!r}; known: {', '.join(sorted(STATES))}")
     forge = _Forge(project)
-    wanted = {"state": STATES[state], "description": text_cut(description, LONGEST_DESCRIPTION), "target_url": url}
+    wanted = {
+        "state": STATES[state],
+        "description": text_cut(description, LONGEST_DESCRIPTION),
+        "target_url": url,
+    }
     known = forge.ask("GET", f"commits/{sha}/statuses", params={"per_page": _PAGE})
     newest: dict[str, Any] = next((row for row in known if row["context"] == CONTEXT), {})
     if any(newest.get(name) != value for name, value in wanted.items()):

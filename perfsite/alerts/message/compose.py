@@ -6,7 +6,7 @@ from typing import Any
 
 from perfsite.alerts.message.facts import IncidentFacts, Message, RegressionFacts
 from perfsite.alerts.message.forms import html_of, text_of
-from perfsite.regressions.wording import change_sentence, change_words, values_words
+from perfsite.regressions.wording import Change, change_sentence, change_words, values_words
 
 # a message is for reading: the page has the rest
 MOST_ROWS = 12
@@ -42,7 +42,7 @@ def certainty_words(row: RegressionFacts) -> str:
         return row.certainty
     if not row.pairs:
         return "counted, not timed: certain"
-    words = f"confirmed by {row.pairs} interleaved pairs on one device"
+    words = f"confirmed by {row.pairs} interleaved pair{'s' if row.pairs > 1 else ''} on one device"
     if row.e_value is None or row.e_value <= 1:
         return words
     return f"{words}; without a change such evidence turns up at most once in {row.e_value:,.0f} comparisons"
@@ -65,7 +65,8 @@ def _sections(facts: IncidentFacts) -> list[tuple[str, tuple[str, ...]]]:
     found = [("", withdrawn or _again(facts)), ("", _since(facts))]
     found += [_row_section(row) for row in facts.regressions[:MOST_ROWS]]
     found += facts.breaches[:MOST_ROWS]
-    found.append(("", (f"and {left} more on the page",) if left > 0 else ()))
+    more = f"and {left} more metric{'s' if left > 1 else ''} on the page"
+    found.append(("", (more,) if left > 0 else ()))
     found.append(("What changed inside", facts.inside))
     return [(heading, lines) for heading, lines in found if lines]
 
@@ -103,8 +104,14 @@ def _row_section(row: RegressionFacts) -> tuple[str, tuple[str, ...]]:
     subject = row.subject
     return (
         f"{subject.model}: {subject.title} {subject.where}",
-        (f"{values_words(subject.metric, row.change)}, {change_words(row.change)}", certainty_words(row)),
+        (f"{values_words(subject.metric, row.change)}, {_moved(row.change)}", certainty_words(row)),
     )
+
+
+def _moved(change: Change) -> str:
+    """The change, and what its brackets are where there are any."""
+    words = change_words(change)
+    return f"{words} (95 % interval)" if words.endswith("]") else words
 
 
 def _links(facts: IncidentFacts) -> list[tuple[str, str]]:

@@ -23,7 +23,7 @@ def digest_compose(several: Sequence[IncidentFacts], *, project: str, url: str, 
     return _composed(
         subject=f"[{project}] {count}: {headline_of(several[0])}{' and more' if len(several) > 1 else ''}",
         headline=f"{count} in {project}, {why}.",
-        sections=told + ((("", (f"and {left} more on the page",)),) if left > 0 else ()),
+        sections=told + ((("", (f"and {left} more of them on the page",)),) if left > 0 else ()),
         links=(("All incidents", url),),
         payload={"project": project, "incidents": [payload_of(facts) for facts in several]},
         tone="improved" if all(facts.is_improvement for facts in several) else "regressed",

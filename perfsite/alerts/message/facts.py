@@ -56,8 +56,8 @@ class IncidentFacts:
     `withdrawn` why the incident was taken back, empty while it stands; `again` why it stands again, for
     readers who heard of it before, and `opening` how often it stood.  `inside` tells what changed within
     (causes, layers), as far as it is known, and `layer` has the cells of the one that moved most (names,
-    before, after, change, share, differs), empty where none is known; `breaches` are service levels that are not kept, each with its
-    sentences; `mute_url` opens a page that asks before it mutes.
+    before, after, change, share, differs), empty where none is known; `breaches` are service levels that are
+    not kept, each with its sentences; `mute_url` opens a page that asks before it mutes.
     """
 
     project: str

@@ -40,7 +40,7 @@ def html_of(message: Message, *, chart: bool = False) -> str:
     sections = "".join(_html_section(heading, lines) for heading, lines in message.sections)
     command = (
         f'<p>{_REPRODUCE}</p><pre style="background:#EEF0F3;padding:10px 12px;border-radius:6px;'
-        f'white-space:pre-wrap;font-size:12px">{escape(message.command)}</pre>'
+        f'white-space:pre-wrap;overflow-wrap:anywhere;font-size:12px">{escape(message.command)}</pre>'
         if message.command
         else ""
     )

@@ -22,7 +22,8 @@ SPANS: dict[str, timedelta] = {
     "month": timedelta(days=30),
     "year": timedelta(days=365),
 }
-RANKS = ("noise", "size", "time", "cost")
+RANK_COLUMNS = {"noise": "noise", "size": "size", "time": "created_at"}
+RANKS = (*RANK_COLUMNS, "cost")
 # half of an interval that is not known: what a quiet metric scatters, so that such rows rank by size alone
 _HALF_UNKNOWN = 0.01
 _HALF_LEAST = 1e-4
@@ -50,18 +51,22 @@ def moved_since(
         for name in FACETS:
             matches |= Q(**{f"series__{name}__icontains": word})
         found = found.filter(matches)
-    width = Coalesce(NullIf(F("relative_high") - F("relative_low"), Value(0.0)), Value(2 * _HALF_UNKNOWN))
-    half = Greatest(width / 2.0, Value(_HALF_LEAST), output_field=FloatField())
-    ranked = found.annotate(
-        noise=ExpressionWrapper(Abs("relative") / half, output_field=FloatField()), size=Abs("relative")
-    )
-    columns = {"noise": "noise", "size": "size", "time": "created_at"}
-    orders: dict[str, OrderBy] = {name: F(column).desc() for name, column in columns.items()}
+    ranked = with_ranks(found)
+    orders: dict[str, OrderBy] = {name: F(column).desc() for name, column in RANK_COLUMNS.items()}
     if prices:
         ranked = ranked.annotate(cost=cost_of(prices))
         orders["cost"] = Abs("cost", output_field=FloatField()).desc(nulls_last=True)
     related = ("series__project", "build", "regression__incident")
     return ranked.select_related(*related).order_by(orders.get(rank, orders["noise"]), "-id")
+
+
+def with_ranks(verdicts: QuerySet[Verdict]) -> QuerySet[Verdict]:
+    """The verdicts with what they are ranked by: it never changes, whatever is decided afterwards."""
+    width = Coalesce(NullIf(F("relative_high") - F("relative_low"), Value(0.0)), Value(2 * _HALF_UNKNOWN))
+    half = Greatest(width / 2.0, Value(_HALF_LEAST), output_field=FloatField())
+    return verdicts.annotate(
+        noise=ExpressionWrapper(Abs("relative") / half, output_field=FloatField()), size=Abs("relative")
+    )
 
 
 def moved_spread(verdicts: Sequence[Verdict], *, most: int) -> list[Verdict]:
