@@ -45,7 +45,7 @@ def certainty_words(row: RegressionFacts) -> str:
     words = f"confirmed by {row.pairs} interleaved pair{'s' if row.pairs > 1 else ''} on one device"
     if row.e_value is None or row.e_value <= 1:
         return words
-    return f"{words}; without a change such evidence turns up at most once in {row.e_value:,.0f} comparisons"
+    return f"{words}; without a change, seen at most once in {row.e_value:,.0f} comparisons"
 
 
 def headline_of(facts: IncidentFacts) -> str:
