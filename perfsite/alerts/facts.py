@@ -109,6 +109,7 @@ def verdict_facts(verdict: Verdict, accused: Accusation) -> RegressionFacts:
         e_value=verdict.evidence.get("e_value"),
         command=_command(verdict, accused.build),
         certainty=verdict.evidence.get("certainty", ""),
+        alpha=verdict.parameters.get("alpha") if verdict.evidence.get("pairs") else None,
     )
 
 

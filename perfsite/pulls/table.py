@@ -199,7 +199,7 @@ def comment_markdown(outcome: Outcome, *, sha: str, base: str, url: str) -> str:
 
 def _table(outcome: Outcome) -> str:
     lines = [
-        "| | metric | case | device | base | head | change [95 %] | pairs |",
+        "| | metric | case | device | base | head | change [interval] | pairs |",
         "| --- | --- | --- | --- | ---: | ---: | ---: | ---: |",
     ]
     for row in outcome.ordered[:MOST_ROWS]:

@@ -51,7 +51,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Change:
-    """How much it moved: `before` and `after` in the metric's unit, `relative` with its 95 % interval."""
+    """How much it moved: `before` and `after` in the metric's unit, `relative` with its interval."""
 
     before: float
     after: float

@@ -46,7 +46,9 @@ def example() -> Message:
         "git checkout --detach 3fa9c1a && python -m benchmarks run --entry models.py:resnet50 "
         "--runner tensorrt --precision fp16 --batch 8 --suite latency"
     )
-    worst = RegressionFacts(subject, Change(BEFORE_S, AFTER_S, 0.198, 0.181, 0.215), 8, 1234.0, command)
+    worst = RegressionFacts(
+        subject, Change(BEFORE_S, AFTER_S, 0.198, 0.181, 0.215), 8, 1234.0, command, alpha=0.01
+    )
     less = replace(
         worst,
         subject=replace(subject, metric="throughput"),

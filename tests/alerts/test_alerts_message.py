@@ -109,3 +109,9 @@ def test_a_digest_names_each_incident_with_its_page_and_its_reason():
     assert "2 incidents in demo, held back." in message.text
     assert message.text.count("http://site/projects/demo/incidents/7/") == 2
     assert [row["project"] for row in message.payload["incidents"]] == ["demo", "demo"]
+
+
+def test_brackets_say_their_level_where_it_is_known():
+    assert "% interval" not in message_compose(facts(SLOWER)).text
+    told = message_compose(facts(replace(SLOWER, alpha=0.01))).text
+    assert "] (99 % interval)\n" in told

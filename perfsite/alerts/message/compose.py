@@ -6,7 +6,7 @@ from typing import Any
 
 from perfsite.alerts.message.facts import IncidentFacts, Message, RegressionFacts
 from perfsite.alerts.message.forms import html_of, text_of
-from perfsite.regressions.wording import Change, change_sentence, change_words, values_words
+from perfsite.regressions.wording import change_sentence, change_words, values_words
 
 # a message is for reading: the page has the rest
 MOST_ROWS = 12
@@ -104,14 +104,15 @@ def _row_section(row: RegressionFacts) -> tuple[str, tuple[str, ...]]:
     subject = row.subject
     return (
         f"{subject.model}: {subject.title} {subject.where}",
-        (f"{values_words(subject.metric, row.change)}, {_moved(row.change)}", certainty_words(row)),
+        (f"{values_words(subject.metric, row.change)}, {_moved(row)}", certainty_words(row)),
     )
 
 
-def _moved(change: Change) -> str:
-    """The change, and what its brackets are where there are any."""
-    words = change_words(change)
-    return f"{words} (95 % interval)" if words.endswith("]") else words
+def _moved(row: RegressionFacts) -> str:
+    """The change, and what its brackets are where there are any and their level is known."""
+    words = change_words(row.change)
+    known = words.endswith("]") and row.alpha is not None
+    return f"{words} ({100 * (1 - row.alpha):.4g} % interval)" if known else words  # type: ignore[operator]
 
 
 def _links(facts: IncidentFacts) -> list[tuple[str, str]]:

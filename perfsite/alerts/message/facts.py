@@ -35,7 +35,8 @@ class RegressionFacts:
 
     `pairs` is 0 for a metric that is counted; `e_value` is the evidence against "no change";
     `command` measures it again, empty when the order is not known any more; `certainty` says how sure it
-    is where neither pairs nor a count do.
+    is where neither pairs nor a count do.  `alpha` is how often at most the interval misses the change, from
+    0 to 1.
     """
 
     subject: Subject
@@ -44,6 +45,7 @@ class RegressionFacts:
     e_value: float | None = None
     command: str = ""
     certainty: str = ""
+    alpha: float | None = None
 
 
 @dataclass(frozen=True)
