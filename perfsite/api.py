@@ -44,6 +44,7 @@ from perfsite.results.api_read import router as series
 from perfsite.results.artifacts import DigestMismatchError, TooLargeError
 from perfsite.runs.api import router as runs_worker
 from perfsite.runs.api_orders import router as orders
+from perfsite.runs.api_projects import router as members
 from perfsite.runs.api_read import router as builds
 from perfsite.runs.api_schedules import router as schedules
 from perfsite.runs.api_tokens import router as tokens
@@ -113,6 +114,7 @@ for router in (
     pulls,
     schedules,
     tokens,
+    members,
     deliveries,
     audit,
     runs_worker,

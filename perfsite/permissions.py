@@ -19,7 +19,7 @@ from django.http.response import HttpResponseBase
 from django.urls import URLResolver, get_resolver
 from django.utils.deprecation import MiddlewareMixin
 
-from perfsite.access.audit import audit_note
+from perfsite.access.audit import audit_note, audit_told
 from perfsite.access.auth import token_of
 from perfsite.access.limits import address_of
 from perfsite.access.roles import Role, role_anywhere, role_in
@@ -44,6 +44,7 @@ _SIGNED_IN = Rule(read=Role.VIEWER, write=Role.VIEWER)
 _TRIAGE = Rule(write=Role.TRIAGER)
 _MAINTAIN = Rule(write=Role.MAINTAINER)
 _KEEP = Rule(write=Role.MAINTAINER, read=Role.MAINTAINER)
+_SAY = Rule(write=Role.TRIAGER, read=Role.TRIAGER)
 _ADMINISTER = Rule(write=Role.ADMINISTRATOR, read=Role.ADMINISTRATOR)
 UNKNOWN = _KEEP
 """What an address without a row asks; the tests refuse such an address."""
@@ -72,7 +73,7 @@ TRIAGE_OPERATIONS = (
 ORDER_OPERATIONS = (
     "cancel", "again", "cancel_job", "again_job", "backfill", "build_deliver", "results", "compare_order",
     "search_order", "schedule_begin", "schedule_new", "schedule_put", "schedule_delete", "approve",
-    "distrust", "detection_change",
+    "distrust", "detection_change", "project_edit",
 )  # fmt: skip
 INSIDE_OPERATIONS = (
     "workers", "fitness", "notifications", "tellings", "channel_kinds", "deliveries", "refusals",
@@ -80,7 +81,7 @@ INSIDE_OPERATIONS = (
 KEEPING_OPERATIONS = (
     "rules", "rule_add", "rule_trial", "rule", "rule_put", "rule_delete", "channels", "channel_add",
     "channel_put", "channel_use", "channel_delete", "channel_trial", "mute_stop", "notify_again", "tokens",
-    "token_new", "token_end", "webhook_secret", "webhook_trial",
+    "token_new", "token_end", "webhook_secret", "webhook_trial", "member_list",
 )  # fmt: skip
 API_READS = (
     "api-root", "openapi-json", "projects", "project", "builds", "build", "build_runs", "build_points",
@@ -115,10 +116,14 @@ RULES: dict[str, Rule] = {
             "alerts", "alert-rule", "alert-rule-new", "alert-rule-trial", "alert-rule-trial-new",
             "alert-rule-store", "alert-rule-store-new", "alert-rule-switch", "alert-channel",
             "alert-channel-new", "alert-channel-test", "alert-channel-switch", "notification-again",
-            "mute-end",
+            "mute-end", "alert-rule-remove", "alert-channel-remove", "schedule", "schedule-remove",
+            "project-settings",
         ),
         _KEEP,
     ),
+    **dict.fromkeys(("note-remove", "mark-remove"), _SAY),
+    "members": Rule(read=Role.MAINTAINER, write=Role.ADMINISTRATOR),
+    **dict.fromkeys(("member-store", "member-remove"), _ADMINISTER),
     **dict.fromkeys(
         (
             "build-measure", "range-measure", "pull-approve", "author-distrust", "schedule-add",
@@ -141,6 +146,7 @@ RULES: dict[str, Rule] = {
     "api-v1:mutes": Rule(read=Role.TRIAGER),
     "api-v1:detection_try": Rule(write=Role.VIEWER, audited=False),
     **{f"api-v1:{name}": _ADMINISTER for name in ("outbox", "mail", "audit")},
+    **{f"api-v1:{name}": Rule(write=Role.ADMINISTRATOR) for name in ("member_put", "member_delete")},
     **dict.fromkeys(("outbox", "mail", "audit"), _ADMINISTER),
 }  # fmt: skip
 
@@ -192,7 +198,7 @@ class Permissions(MiddlewareMixin):
                     actor=f"token {token.name}" if token else request.user.get_username(),
                     action=_name(request),
                     target=request.path,
-                    detail=request.POST.dict(),
+                    detail=audit_told(request),
                     address=address_of(request),
                 )
         return response

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 
 from perfsite.access.models import AuditEntry
 from perfsite.core.text import text_clean
@@ -26,6 +27,16 @@ def audit_note(
         detail=text_clean(_plain(detail or {})),
         address=address[:50],
     )
+
+
+def audit_tell(request: HttpRequest, **detail: Any) -> None:
+    """Have the entry of this request say more than its form does: what was removed, what a JSON body held."""
+    request.__dict__.setdefault("audit_detail", {}).update(detail)
+
+
+def audit_told(request: HttpRequest) -> dict[str, Any]:
+    """The detail of this request's entry."""
+    return request.POST.dict() | request.__dict__.get("audit_detail", {})
 
 
 def audit_console(*, action: str, target: str = "", **detail: Any) -> AuditEntry:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
 ZERO_SHA = "0" * 40
+BRANCH_MOST = 200
+# git-check-ref-format(1): what no branch name holds
+_NO_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[/.-]|/\.|[/.]$|\.lock(?:/|$)|^@$")
+
+
+def is_branch(name: str) -> bool:
+    """Whether git allows a branch of this name and it fits where branches are stored."""
+    return 0 < len(name) <= BRANCH_MOST and not _NO_BRANCH.search(name)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 `open` reads are for strangers too, where the project is public; `known` reads are for every token but a
 worker's, and for people; `inside` ones name people or cost the site time, so they are for the project's own;
-`site` ones are for tokens of the whole site, `site manage` for those of them that may manage; the rest is the
-right that a purpose gives.
+`site` ones are for tokens of the whole site, `site manage` for those of them that may manage; `administer` is
+for these, too, and about a project; the rest is the right that a purpose gives.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -116,6 +116,10 @@ RULES = {
     "POST /projects/{slug}/channels/{channel_id}/test": "manage",
     "DELETE /projects/{slug}/mutes/{mute_id}": "manage",
     "POST /projects/{slug}/notifications/{notification_id}/again": "manage",
+    "PATCH /projects/{slug}": "manage",
+    "GET /projects/{slug}/members": "manage",
+    "PUT /projects/{slug}/members/{username}": "administer",
+    "DELETE /projects/{slug}/members/{username}": "administer",
     "GET /projects/{slug}/tokens": "manage",
     "POST /projects/{slug}/tokens": "manage",
     "DELETE /projects/{slug}/tokens/{token_id}": "manage",
@@ -178,6 +182,8 @@ BODIES = {
     "POST /projects/{slug}/channels": {"kind": "email", "name": "mail too"},
     "PUT /projects/{slug}/channels/{channel_id}": {"name": "post"},
     "PATCH /projects/{slug}/channels/{channel_id}": {"is_enabled": False},
+    "PATCH /projects/{slug}": {"name": "Renamed"},
+    "PUT /projects/{slug}/members/{username}": {"role": "triager"},
     "POST /projects/{slug}/tokens": {"name": "made", "purpose": "read"},
 }
 
@@ -190,6 +196,6 @@ def may(rule: str, purpose: str | None) -> bool:
         return purpose != "worker"
     if rule in ("known", "inside", "site"):
         return purpose in READING
-    if rule == "site manage":
+    if rule in ("site manage", "administer"):
         return purpose == "manage"
     return purpose == rule or (purpose == "manage" and rule != "worker")

@@ -42,7 +42,7 @@ def served(live_server, settings, tmp_path):
 
 
 def token_for(rule: str, tokens: dict[str, str]) -> str:
-    return tokens.get("manage" if rule == "site manage" else rule, tokens["read"])
+    return tokens.get("manage" if rule in ("site manage", "administer") else rule, tokens["read"])
 
 
 def test_no_server_error_and_no_undocumented_answer(served):

@@ -82,6 +82,8 @@ def expected(name, rule, purpose, *, is_scoped, world) -> set[int]:
     if rule in ("open", "known"):
         # the artifact's file is gone and the job is no soak: that is all that is left to complain about
         return {404} if name.endswith(("/content", "/soak")) else {200}
+    if rule == "administer" and is_scoped:
+        return {403}
     # whoever may order is only told what the order lacks
     return {200, 201, 204, 409, 422} if is_own else {403}
 

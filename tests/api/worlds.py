@@ -2,9 +2,11 @@
 
 from datetime import time, timedelta
 
+from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from perfsite.access.models import Token
+from perfsite.access.people import member_store
 from perfsite.access.rights import PURPOSES
 from perfsite.access.services import token_add
 from perfsite.alerts.configuring import channel_save
@@ -74,6 +76,8 @@ def _kept_make(project, series, incident) -> dict[str, object]:
     mute = Mute.objects.create(project=project, series=series, until=now + timedelta(days=1), reason="moved")
     timing = Timing(name="nightly", what="full", at=time(2), days=range(7))
     token_add(name=f"{project.slug} ci", purpose="report", project_id=project.pk)
+    member = get_user_model().objects.create_user(f"{project.slug}-ada")
+    member_store(project_id=project.pk, username=member.username, role="administrator")
     message = Notification.objects.create(
         incident=incident,
         channel=channel,
@@ -83,6 +87,7 @@ def _kept_make(project, series, incident) -> dict[str, object]:
         error="it hung up",
     )
     return {
+        "username": member.username,
         "rule_id": rule.pk,
         "channel_id": channel.pk,
         "mute_id": mute.pk,

@@ -7,12 +7,12 @@ from perfsite.permissions import RULES
 
 # pages that take no change: a POST to them is refused and nothing is written down
 READ_ONLY = {
-    "alerts", "tokens", "workers", "audit", "outbox", "mail", "webhook-settings",
+    "alerts", "members", "tokens", "workers", "audit", "outbox", "mail", "webhook-settings",
     *(
         f"api-v1:{name}"
         for name in (
             "workers", "fitness", "notifications", "tellings", "channel_kinds", "channels", "rules", "rule",
-            "tokens", "deliveries", "refusals", "outbox", "mail", "audit",
+            "tokens", "member_list", "deliveries", "refusals", "outbox", "mail", "audit",
         )
     ),
 }  # fmt: skip

@@ -35,7 +35,10 @@ def test_schedule_is_added_begun_paused_and_removed(world, person):
     assert "minutes of the day are spent" in html
     person.post(act, {"action": "switch"})
     assert "paused" in person.get(page).content.decode()
-    person.post(act, {"action": "remove"})
+    remove = reverse("schedule-remove", args=["zoo", schedule.pk])
+    assert "Remove the schedule nightly?" in person.get(remove).content.decode()
+    assert Schedule.objects.count() == 1
+    person.post(remove)
     assert Schedule.objects.count() == 0
 
 
@@ -50,3 +53,25 @@ def test_what_makes_no_sense_is_told_and_strangers_change_nothing(world, person,
     client.logout()
     client.post(add, FORM)
     assert Schedule.objects.count() == 0
+
+
+def test_a_schedule_is_changed_in_place(world, person):
+    person.post(reverse("schedule-add", args=["zoo"]), FORM)
+    schedule = Schedule.objects.get()
+    address = reverse("schedule", args=["zoo", schedule.pk])
+    html = person.get(address).content.decode()
+    assert Page(html).problems == []
+    assert 'value="mon,tue"' in html
+    assert 'value="02:00"' in html
+    answer = person.post(address, FORM | {"days": "someday", "time_zone": "Mars"})
+    assert answer.status_code == 422
+    assert "not &#x27;someday&#x27;" in answer.content.decode()
+    assert "unknown time zone" in answer.content.decode()
+    assert person.post(address, FORM | {"minutes_per_day": "0"}).status_code == 422
+    person.post(address, FORM | {"name": "weekly", "days": "daily", "at": "04:30"})
+    changed = Schedule.objects.get()
+    assert (changed.name, f"{changed.at:%H:%M}", len(changed.days)) == ("weekly", "04:30", 7)
+    assert 'value="daily"' in person.get(address).content.decode()
+    person.post(reverse("schedule-add", args=["zoo"]), FORM)
+    taken = person.post(address, FORM)
+    assert (taken.status_code, "already; choose another name" in taken.content.decode()) == (422, True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,7 +15,7 @@ from perfsite.alerts.checking import quiet_checked, recipients_checked, zone_che
 from perfsite.alerts.deciding import Terms
 from perfsite.alerts.models import Channel, Rule
 from perfsite.alerts.telling import terms_of
-from perfsite.core.errors import PerfsiteError
+from perfsite.dashboards.forms.checked import asked
 from perfsite.results.models import Series
 from perfsite.runs.models import Project
 
@@ -88,16 +87,16 @@ class RuleForm(forms.Form):
 
     def clean_zone(self) -> str:
         """A time zone by its name in the IANA database."""
-        return _asked(zone_checked, self.cleaned_data["zone"])
+        return asked(zone_checked, self.cleaned_data["zone"])
 
     def clean_recipients(self) -> list[str]:
         """Words that a rule knows, or addresses."""
-        return _asked(recipients_checked, self.cleaned_data["recipients"])
+        return asked(recipients_checked, self.cleaned_data["recipients"])
 
     def clean(self) -> dict[str, Any]:
         """Quiet hours have both ends."""
         data = super().clean() or {}
-        _asked(quiet_checked, data.get("quiet_from"), data.get("quiet_to"))
+        asked(quiet_checked, data.get("quiet_from"), data.get("quiet_to"))
         return data
 
     def columns(self) -> dict[str, Any]:
@@ -109,14 +108,6 @@ class RuleForm(forms.Form):
     def terms(self) -> Terms:
         """The rule as it decides."""
         return terms_of(Rule(**self.columns()))
-
-
-def _asked(check: Callable[..., Any], *values: Any) -> Any:
-    """What a check of the rule's own says, as a form tells it."""
-    try:
-        return check(*values)
-    except PerfsiteError as error:
-        raise forms.ValidationError(str(error)) from None
 
 
 def rule_initial(rule: Rule | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from perfsite.core.errors import NotFoundError
 from perfsite.dashboards.charts.histogram import Histogram, histogram_pair
 from perfsite.dashboards.charts.series import Delta, deltas_of, facts_changed, facts_label, scale_for
 from perfsite.dashboards.models import Note
@@ -84,6 +85,18 @@ def environment_newest(*, series: Series) -> Environment | None:
 def series_notes(*, series: Series) -> list[Note]:
     """What people wrote about points of the series, in branch order."""
     return list(Note.objects.filter(series=series).select_related("build").order_by("build__ordinal", "id"))
+
+
+def note_get(*, series: Series, pk: int) -> Note:
+    """One note of the series with its build.
+
+    Raises:
+        NotFoundError: it has none of that number.
+    """
+    found = Note.objects.filter(series=series, pk=pk).select_related("build").first()
+    if found is None:
+        raise NotFoundError(f"There is no note {pk} here. The page of its series lists those that are.")
+    return found
 
 
 def point_lines(*, points: Sequence[PointRow], changes: Sequence[Verdict]) -> list[PointLine]:

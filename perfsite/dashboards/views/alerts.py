@@ -6,11 +6,20 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from perfsite.alerts.channels import CHANNELS
-from perfsite.alerts.configuring import channel_save, channel_switch, channel_test, mute_end, rule_save
+from perfsite.alerts.configuring import (
+    channel_remove,
+    channel_save,
+    channel_switch,
+    channel_test,
+    mute_end,
+    rule_remove,
+    rule_save,
+)
 from perfsite.alerts.defaults import defaults_ensure
 from perfsite.alerts.models import Channel, Rule
 from perfsite.alerts.services import notification_again, notification_send
@@ -26,6 +35,7 @@ from perfsite.dashboards.selectors.alerts import (
     rule_get,
 )
 from perfsite.dashboards.views.reading import page
+from perfsite.dashboards.views.removing import Question, question_answer
 from perfsite.runs.models import Project
 
 
@@ -102,6 +112,40 @@ def rule_switch(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     found = rule_get(project=project, pk=pk)
     Rule.objects.filter(pk=found.pk).update(is_enabled=not found.is_enabled)
     return redirect("alerts", slug)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@page
+def rule_end(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """Remove a rule."""
+    project = project_get(request=request, slug=slug)
+    found = rule_get(project=project, pk=pk)
+    question = Question(
+        project,
+        "alerts",
+        f"the rule {found.name}",
+        "It decides about no incident any more; what it told stays.",
+        reverse("alerts", args=[slug]),
+    )
+    return question_answer(request, question, lambda: rule_remove(rule=found))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@page
+def channel_end(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """Remove a channel."""
+    project = project_get(request=request, slug=slug)
+    found = channel_get(project=project, pk=pk)
+    question = Question(
+        project,
+        "alerts",
+        f"the channel {found.name}",
+        "Its address and its secrets are forgotten; what was sent by it stays, with the channel's name gone.",
+        reverse("alerts", args=[slug]),
+    )
+    return question_answer(request, question, lambda: channel_remove(channel=found))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -4,43 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from perfsite.core.errors import PerfsiteError
+from perfsite.dashboards.forms.schedules import ScheduleForm, schedule_initial
 from perfsite.dashboards.selectors.access import project_get
 from perfsite.dashboards.selectors.schedules import ScheduleRow, schedules_of
 from perfsite.dashboards.views.reading import page
+from perfsite.dashboards.views.removing import Question, question_answer
 from perfsite.dashboards.views.twins import Table, page_render
-from perfsite.runs.calendar import days_read
 from perfsite.runs.models import Schedule
-from perfsite.runs.schedules import Timing, schedule_add, schedule_remove, schedule_switch, turn_now
-from perfsite.runs.selectors import device_classes_known
-
-
-class ScheduleForm(forms.Form):
-    """A new schedule."""
-
-    name = forms.CharField(max_length=60, help_text="for example nightly")
-    what = forms.ChoiceField(
-        choices=[(word.value, word.value) for word in Schedule.What],
-        help_text="; ".join(f"{word.value} is {word.label}" for word in Schedule.What),
-    )
-    days = forms.CharField(initial="daily", max_length=60, help_text="daily, or some of mon,tue,...")
-    at = forms.TimeField(initial="02:00", help_text="local time")
-    time_zone = forms.CharField(initial="UTC", max_length=60, help_text="for example Europe/Berlin")
-    minutes_per_day = forms.FloatField(initial=120, label="Device minutes a day")
-    device_class = forms.ChoiceField(required=False, label="Device class")
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        classes = [("", "those of perfsite.toml"), *((name, name) for name in device_classes_known())]
-        self.fields["device_class"].choices = classes  # type: ignore[attr-defined]
+from perfsite.runs.schedules import (
+    schedule_add,
+    schedule_change,
+    schedule_remove,
+    schedule_switch,
+    turn_now,
+)
 
 
 @require_safe
@@ -75,15 +61,13 @@ def add(request: HttpRequest, slug: str) -> HttpResponse:
         wrong = "; ".join(f"{name}: {' '.join(map(str, told))}" for name, told in form.errors.items())
         messages.error(request, f"Not added: {wrong}")
         return redirect("schedules", slug)
-    values = form.cleaned_data
     try:
-        values["days"] = days_read(values["days"])
         actor = request.user.get_username()
-        schedule_add(project=project, timing=Timing(**values), now=timezone.now(), actor=actor)
-    except (PerfsiteError, ValueError) as error:
+        schedule_add(project=project, timing=form.timing(), now=timezone.now(), actor=actor)
+    except PerfsiteError as error:
         messages.error(request, f"Not added: {error}.")
     else:
-        messages.info(request, f"Added: {values['name']}.")
+        messages.info(request, f"Added: {form.cleaned_data['name']}.")
     return redirect("schedules", slug)
 
 
@@ -97,24 +81,56 @@ def _switch(schedule: Schedule) -> str:
     return "Paused." if schedule.is_active else "It goes on; what was due meanwhile is not caught up."
 
 
-def _remove(schedule: Schedule) -> str:
-    schedule_remove(schedule=schedule)
-    return "Removed; the jobs that it queued stay."
-
-
-_ACTIONS: dict[str, Callable[[Schedule], str]] = {"begin": _begin, "switch": _switch, "remove": _remove}
+_ACTIONS: dict[str, Callable[[Schedule], str]] = {"begin": _begin, "switch": _switch}
 
 
 @require_POST
 @login_required
 @page
 def act(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    """Begin a turn now, pause or go on, remove."""
+    """Begin a turn now, pause or go on."""
     project = project_get(request=request, slug=slug)
     schedule = get_object_or_404(Schedule, pk=pk, project=project)
     action = _ACTIONS.get(request.POST.get("action", ""))
     if action is None:
-        messages.error(request, "Nothing was done: begin, switch and remove are known.")
+        messages.error(request, "Nothing was done: begin and switch are known.")
     else:
         messages.info(request, f"{schedule.name}: {action(schedule)}")
     return redirect("schedules", slug)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@page
+def schedule(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """One schedule to be changed."""
+    project = project_get(request=request, slug=slug)
+    found = get_object_or_404(Schedule, pk=pk, project=project)
+    form = ScheduleForm(request.POST or None, initial=schedule_initial(found), schedule=found)
+    if request.method == "POST" and form.is_valid():
+        try:
+            schedule_change(schedule=found, timing=form.timing(), now=timezone.now())
+        except PerfsiteError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.info(request, f"Stored: {form.cleaned_data['name']}.")
+            return redirect("schedules", slug)
+    context = {"project": project, "tab": "schedules", "schedule": found, "form": form}
+    return render(request, "dashboards/schedule.html", context, status=422 if form.errors else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@page
+def remove(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """Remove a schedule."""
+    project = project_get(request=request, slug=slug)
+    found = get_object_or_404(Schedule, pk=pk, project=project)
+    question = Question(
+        project,
+        "schedules",
+        f"the schedule {found.name}",
+        "It is due no more and its turns are no longer listed; what it measured stays, and so do its jobs.",
+        reverse("schedules", args=[slug]),
+    )
+    return question_answer(request, question, lambda: schedule_remove(schedule=found))

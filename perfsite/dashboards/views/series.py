@@ -22,6 +22,7 @@ from perfsite.dashboards.selectors.series import (
 from perfsite.dashboards.selectors.verdicts import series_changes
 from perfsite.dashboards.views.reading import number_of, page
 from perfsite.dashboards.views.twins import Table, page_render
+from perfsite.regressions.confirmation.asked import mark_of
 from perfsite.results.models import Series
 from perfsite.results.selectors import series_extent, series_points
 
@@ -60,6 +61,7 @@ def series(request: HttpRequest, pk: int) -> HttpResponse:
         "notes": series_notes(series=found),
         "picked": picked,
         "picked_diff": _diff(found, picked),
+        "marked": picked is not None and mark_of(series=found, build_id=picked.point.build_id) is not None,
     }
     return page_render(request, "dashboards/series.html", context, tables=lambda: _tables(request, found))
 

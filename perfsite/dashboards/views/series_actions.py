@@ -9,14 +9,22 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from perfsite.core.errors import NotFoundError, PerfsiteError
 from perfsite.dashboards.formatting import plural
 from perfsite.dashboards.selectors.access import series_get
-from perfsite.dashboards.services import note_add
+from perfsite.dashboards.selectors.series import note_get
+from perfsite.dashboards.services import note_add, note_remove
 from perfsite.dashboards.views.reading import page
-from perfsite.regressions.confirmation.asked import between_measure, change_mark, comparison_ask
+from perfsite.dashboards.views.removing import Question, question_answer
+from perfsite.regressions.confirmation.asked import (
+    between_measure,
+    change_mark,
+    comparison_ask,
+    mark_of,
+    mark_undo,
+)
 from perfsite.results.models import Series
 
 
@@ -55,7 +63,12 @@ def _act(request: HttpRequest, pk: int, build: int, action: str, known: dict[str
         messages.info(request, known[action](series, build, request))
     except PerfsiteError as error:
         messages.error(request, f"Not done: {str(error).rstrip('.')}.")
-    return redirect(f"{reverse('series', args=[pk])}?build={build}#point")
+    return redirect(_point(pk, build))
+
+
+def _point(pk: int, build: int) -> str:
+    """Where the page of a series shows a build's point."""
+    return f"{reverse('series', args=[pk])}?build={build}#point"
 
 
 @require_POST
@@ -72,3 +85,44 @@ def series_act(request: HttpRequest, pk: int, build: int, action: str) -> HttpRe
 def series_order(request: HttpRequest, pk: int, build: int, action: str) -> HttpResponse:
     """Order a comparison or measurements about a point, and say what came of it."""
     return _act(request, pk, build, action, _ORDERS)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@page
+def note_end(request: HttpRequest, pk: int, note: int) -> HttpResponse:
+    """Remove a note."""
+    series = series_get(request=request, pk=pk)
+    found = note_get(series=series, pk=note)
+    question = Question(
+        series.project,
+        "trends",
+        f"the note of {found.author} on {found.build.short}",
+        f"It says: {found.text}",
+        _point(pk, found.build_id),
+    )
+    return question_answer(request, question, lambda: note_remove(note=found))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@page
+def mark_end(request: HttpRequest, pk: int, build: int) -> HttpResponse:
+    """Take a mark back that somebody made by hand."""
+    series = series_get(request=request, pk=pk)
+    found = mark_of(series=series, build_id=build)
+    if found is None:
+        raise NotFoundError("No mark made by hand stands on this point. The page of its series shows it.")
+    actor = request.user.get_username()
+    question = Question(
+        series.project,
+        "trends",
+        f"the mark of {found.build.short}",
+        "The verdict same follows it, and its incident is withdrawn if nothing else is in it.",
+        _point(pk, build),
+        verb="Take back",
+        past="Taken back",
+    )
+    return question_answer(
+        request, question, lambda: mark_undo(series=series, build_id=build, actor=actor) and None
+    )

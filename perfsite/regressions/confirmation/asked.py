@@ -98,6 +98,14 @@ def change_mark(*, series: Series, build_id: int, actor: str) -> Verdict:
     return verdict
 
 
+def mark_of(*, series: Series, build_id: int) -> Verdict | None:
+    """The mark that a person made of a point and nobody took back, where it is the newest word about it."""
+    known = Verdict.objects.filter(series=series, build_id=build_id).select_related("build")
+    newest = known.order_by("-id").first()
+    is_mark = newest is not None and newest.stage == STAGE and newest.kind != Verdict.Kind.SAME
+    return newest if is_mark else None
+
+
 @transaction.atomic
 def mark_undo(*, series: Series, build_id: int, actor: str) -> Verdict:
     """Take a person's mark back: a verdict `same` follows it, and its incident is withdrawn if nothing else
@@ -107,10 +115,10 @@ def mark_undo(*, series: Series, build_id: int, actor: str) -> Verdict:
         ConflictError: the newest word about this point is no mark, or the service found a change there
             itself, which stays.
     """
-    known = Verdict.objects.filter(series=series, build_id=build_id)
-    newest = known.order_by("-id").first()
-    if newest is None or newest.stage != STAGE or newest.kind == Verdict.Kind.SAME:
+    newest = mark_of(series=series, build_id=build_id)
+    if newest is None:
         raise ConflictError(f"nobody's mark stands on build {build_id} of series {series.pk}")
+    known = Verdict.objects.filter(series=series, build_id=build_id)
     if known.exclude(stage=STAGE).filter(kind__in=CHANGES).exists():
         raise ConflictError(
             f"the service found a change at {newest.build.short} itself; triage its incident instead"

@@ -14,12 +14,10 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
+from perfsite.runs.commits import is_branch
 from perfsite.webhooks.payloads.events import PayloadError
 
-MAX_BRANCH = 200
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-# git-check-ref-format(1): what no branch name holds
-_NO_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[/.-]|/\.|[/.]$|\.lock(?:/|$)|^@$")
 _HEADS, _REFS = "refs/heads/", "refs/"
 
 _M = TypeVar("_M", bound="Shape")
@@ -75,7 +73,7 @@ def branch_of(ref: str) -> str | None:
     if ref.startswith(_REFS) and not ref.startswith(_HEADS):
         return None
     branch = ref.removeprefix(_HEADS)
-    if not branch or len(branch) > MAX_BRANCH or _NO_BRANCH.search(branch) or text_mend(branch) != branch:
+    if not is_branch(branch) or text_mend(branch) != branch:
         raise PayloadError(f"ref: {text_mend(ref)[:80]!r} names no branch that git allows")
     return branch
 

@@ -1,0 +1,86 @@
+"""What a project's maintainers change of it.  Its repository is not theirs: the site fetches with its own keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
+from perfsite.core.errors import PerfsiteError
+from perfsite.core.text import text_clean
+from perfsite.runs.commits import is_branch
+from perfsite.runs.models import Project
+
+NAME_MOST = 120
+
+
+def name_checked(name: str) -> str:
+    """A project's name, without blanks around it.
+
+    Raises:
+        PerfsiteError: it is empty or too long.
+    """
+    name = text_clean(name).strip()
+    if not 1 <= len(name) <= NAME_MOST:
+        raise PerfsiteError(f"a project's name has 1 to {NAME_MOST} characters, this one {len(name)}")
+    return name
+
+
+def branch_checked(branch: str) -> str:
+    """The branch that is always watched.
+
+    Raises:
+        PerfsiteError: git allows no branch of that name.
+    """
+    branch = text_clean(branch).strip()
+    if not is_branch(branch):
+        raise PerfsiteError(f"{branch[:80]!r} names no branch that git allows; one looks like main")
+    return branch
+
+
+def owner_email_checked(address: str) -> str:
+    """The owner's e-mail address; an empty one is none.
+
+    Raises:
+        PerfsiteError: it is no address.
+    """
+    address = text_clean(address).strip()
+    try:
+        if address:
+            validate_email(address)
+    except ValidationError:
+        raise PerfsiteError(
+            f"{address[:80]!r} is no address of e-mail; one looks like lead@example.org"
+        ) from None
+    if len(address) > Project._meta.get_field("owner_email").max_length:
+        raise PerfsiteError("the owner's address of e-mail is longer than 254 characters")
+    return address
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "name": name_checked,
+    "branch": branch_checked,
+    "owner_email": owner_email_checked,
+    "is_public": bool,
+}
+
+
+def project_change(*, project: Project, values: Mapping[str, Any]) -> None:
+    """Change a project's name, branch, owner's address, or whether it is public; what is left out stays.
+
+    Builds and series that are there keep their branch: another one begins its own.
+
+    Raises:
+        PerfsiteError: a value makes no sense, or is none that maintainers change.
+    """
+    strange = sorted(values.keys() - _CHECKS.keys())
+    if strange:
+        raise PerfsiteError(f"{strange[0][:60]!r} is not changed here; known: {', '.join(_CHECKS)}")
+    checked = {name: _CHECKS[name](value) for name, value in values.items()}
+    if not checked:
+        return
+    Project.objects.filter(pk=project.pk).update(**checked)
+    for name, value in checked.items():
+        setattr(project, name, value)
