@@ -73,9 +73,7 @@ def member_remove(*, project_id: int, username: str) -> None:
     _project_lock(project_id)
     gone, _ = Membership.objects.filter(project_id=project_id, user__username=name).delete()
     if not gone:
-        raise NotFoundError(
-            f"{name[:150]!r} has no role of their own in this project; its members are listed"
-        )
+        raise NotFoundError(f"{name[:150]!r} has no role in this project by itself; its members are listed")
     _keeper_stays(project_id)
 
 

@@ -30,7 +30,7 @@ class ProjectIn(Schema):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str | None = Field(None, min_length=1, max_length=NAME_MOST, examples=["Model zoo"])
+    name: str | None = Field(None, min_length=1, max_length=NAME_MOST, examples=["Vision models"])
     branch: str | None = Field(None, max_length=200, description="Always watched.", examples=["main"])
     owner_email: str | None = Field(None, max_length=254, examples=["lead@example.org"])
     is_public: bool | None = Field(None, description="Whether strangers may read it.", examples=[False])
@@ -78,7 +78,7 @@ def project_edit(request: HttpRequest, slug: str, body: ProjectIn) -> Project:
     found = _project(request, slug)
     values = {name: value for name, value in body.model_dump().items() if value is not None}
     project_change(project=found, values=values)
-    audit_tell(request, **values)
+    audit_tell(request, **{name: getattr(found, name) for name in values})
     return found
 
 
@@ -91,7 +91,7 @@ def member_list(request: HttpRequest, slug: str, cursor: Query[Cursor]) -> dict[
 
 @router.put("/projects/{slug:slug}/members/{username}", response=MemberOut)
 def member_put(request: HttpRequest, slug: str, username: Username, body: RoleIn) -> Membership:
-    """Give a person who has an account a role in the project; administrators, and tokens of the whole site."""
+    """Give a person who has an account a role in the project; for administrators, and the site's tokens."""
     project = _project(request, slug)
     site_wide(request)
     audit_tell(request, role=body.role)

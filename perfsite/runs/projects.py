@@ -1,4 +1,4 @@
-"""What a project's maintainers change of it.  Its repository is not theirs: the site fetches with its own keys."""
+"""What a project's maintainers change of it.  Not its repository: the site fetches with its own keys."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from perfsite.runs.models import Job, Project
 from tests.dashboards.markup import Page
 from tests.factories import case_make, job_make
 
-KEPT = {"/projects/zoo/alerts/", "/outbox/", "/audit/"}
+KEPT = {"/projects/zoo/settings/", "/outbox/", "/audit/"}
 """What some may not open."""
 
 
@@ -155,7 +155,7 @@ def test_a_file_is_a_download_and_never_a_page(world, person):
 
 @pytest.mark.parametrize(
     ("role", "offered"),
-    [("viewer", set()), ("maintainer", {"/projects/zoo/alerts/"}), ("administrator", KEPT)],
+    [("viewer", set()), ("maintainer", {"/projects/zoo/settings/"}), ("administrator", KEPT)],
 )
 def test_navigation_offers_only_what_the_reader_may_open(
     world, client, django_user_model, settings, role, offered
