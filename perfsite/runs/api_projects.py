@@ -18,7 +18,7 @@ from perfsite.core.pagination import Cursor, Page, page_of
 from perfsite.runs.api_read import router as reading
 from perfsite.runs.api_schemas import ProjectOut
 from perfsite.runs.models import Project
-from perfsite.runs.projects import NAME_MOST, project_change
+from perfsite.runs.projects import ADDRESS_MOST, NAME_MOST, project_change
 
 router = Router(auth=MANAGERS, tags=["members"])
 
@@ -32,7 +32,7 @@ class ProjectIn(Schema):
 
     name: str | None = Field(None, min_length=1, max_length=NAME_MOST, examples=["Vision models"])
     branch: str | None = Field(None, max_length=200, description="Always watched.", examples=["main"])
-    owner_email: str | None = Field(None, max_length=254, examples=["lead@example.org"])
+    owner_email: str | None = Field(None, max_length=ADDRESS_MOST, examples=["lead@example.org"])
     is_public: bool | None = Field(None, description="Whether strangers may read it.", examples=[False])
 
 

@@ -14,6 +14,7 @@ from perfsite.runs.commits import is_branch
 from perfsite.runs.models import Project
 
 NAME_MOST = 120
+ADDRESS_MOST = 254
 
 
 def name_checked(name: str) -> str:
@@ -54,8 +55,8 @@ def owner_email_checked(address: str) -> str:
         raise PerfsiteError(
             f"{address[:80]!r} is no address of e-mail; one looks like lead@example.org"
         ) from None
-    if len(address) > Project._meta.get_field("owner_email").max_length:
-        raise PerfsiteError("the owner's address of e-mail is longer than 254 characters")
+    if len(address) > ADDRESS_MOST:
+        raise PerfsiteError(f"the owner's address of e-mail is longer than {ADDRESS_MOST} characters")
     return address
 
 

@@ -9,7 +9,7 @@ from django import forms
 from perfsite.access.roles import Role
 from perfsite.dashboards.forms.checked import asked
 from perfsite.runs.models import Project
-from perfsite.runs.projects import NAME_MOST, branch_checked, name_checked, owner_email_checked
+from perfsite.runs.projects import ADDRESS_MOST, NAME_MOST, branch_checked, name_checked, owner_email_checked
 
 _ROLES = {
     Role.VIEWER: "reads",
@@ -29,7 +29,7 @@ class ProjectForm(forms.Form):
     owner_email = forms.CharField(
         label="Owner's e-mail",
         required=False,
-        max_length=254,
+        max_length=ADDRESS_MOST,
         widget=forms.EmailInput(),
         help_text="who hears of an incident whose author cannot be reached",
     )

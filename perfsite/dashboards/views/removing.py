@@ -34,7 +34,7 @@ class Question:
         return f"{self.verb} {self.thing}?"
 
 
-def question_answer(request: HttpRequest, question: Question, act: Callable[[], None]) -> HttpResponse:
+def question_answer(request: HttpRequest, question: Question, act: Callable[[], object]) -> HttpResponse:
     """The question; once it is answered with yes, the act, or the sentence why it cannot be done."""
     refusal = ""
     if request.method == "POST":

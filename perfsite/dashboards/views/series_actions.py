@@ -123,6 +123,4 @@ def mark_end(request: HttpRequest, pk: int, build: int) -> HttpResponse:
         verb="Take back",
         past="Taken back",
     )
-    return question_answer(
-        request, question, lambda: mark_undo(series=series, build_id=build, actor=actor) and None
-    )
+    return question_answer(request, question, lambda: mark_undo(series=series, build_id=build, actor=actor))
