@@ -29,6 +29,9 @@ class SeriesState(models.Model):
         return f"series {self.series_id} screened through {self.screened_through}"
 
 
+AGAIN = "again"  # in a suspicion's evidence: the build that was suspected of this level before
+
+
 class Suspicion(models.Model):
     """The screen found a point odd and ordered a comparison; open until a verdict settles it.
 

@@ -2,6 +2,9 @@
 
 `python -m tests.regressions.service_score [--seeds N] [--tuning]`.  The service: its screen, and one
 comparison for a suspected build, decided by `benchmarks.sequential`.  Pairs are simulated alike for both.
+A level that lasts although the first comparison did not confirm it is compared once more, the newest build
+with the last good one; the change is scored at the place that the screen names, which the service's search
+among the builds between finds again or leaves as a range.
 """
 
 from __future__ import annotations
@@ -50,29 +53,33 @@ def service_told(series: Series, seed: int) -> tuple[list[tuple[int, int]], int]
         answer = timed_judge(memory, taken=taken, metric=METRIC, rule=RULE)
         if answer is None or not answer.is_suspicious:
             continue
-        if answer.start in asked:
-            if answer.detector == ONLINE_DETECTOR:
-                memory.level_begin(answer.start)
-            continue
-        asked.add(answer.start)
-        test = compared(series, answer, rng)
+        suspect = answer.start
+        if suspect in asked:
+            if answer.detector != ONLINE_DETECTOR:
+                continue
+            memory.level_begin(suspect)
+            if place in asked:
+                continue
+            suspect = place  # the level lasts: all of it is compared
+        asked.add(suspect)
+        test = compared(series, answer, suspect, rng)
         runs += 2 * len(test.a)
         if test.is_change:
             told.append((answer.start, place))
         left = not test.is_change and (test.verdict == "same" or len(test.a) < test.budget.most)
-        memory.doubt = Doubt(0, answer.start, answer.score)
+        memory.doubt = Doubt(0, suspect, answer.score)
         memory.settle(changed=test.is_change, cleared=left)
     return told, runs
 
 
-def compared(series: Series, answer: Answer, rng: np.random.Generator) -> SequentialTest:
+def compared(series: Series, answer: Answer, suspect: int, rng: np.random.Generator) -> SequentialTest:
     """The comparison of the good build and the suspect, as a worker runs it."""
     change = answer.change
     suspected = Suspected(change.before, change.after, change.relative, answer.score)
     test = SequentialTest(METRIC, suspected=suspected, budget=Budget())
     while count := test.wanted:
         noise = np.exp(series.short * rng.standard_normal((2, count)))
-        levels = series.level[answer.good], series.level[answer.start]
+        levels = series.level[answer.good], series.level[suspect]
         test.take((levels[0] * noise[0]).tolist(), (levels[1] * noise[1]).tolist())
     return test
 

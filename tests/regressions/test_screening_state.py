@@ -9,13 +9,14 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from perfsite.regressions.confirmation.order import suspicions_order
 from perfsite.regressions.detection import EAGER
-from perfsite.regressions.models import RuleChange, SeriesState, Suspicion, Verdict
+from perfsite.regressions.models import AGAIN, Regression, RuleChange, SeriesState, Suspicion, Verdict
 from perfsite.regressions.screening.level import LevelScreen
 from perfsite.regressions.screening.rule import Rule, rule_of
 from perfsite.regressions.screening.state import Doubt, Memory
 from perfsite.regressions.services import reports_screen
-from perfsite.results.models import Measurement, Report
+from perfsite.results.models import Measurement, Report, Series
 from perfsite.runs.models import Build, Job
 from tests.factories import case_make, job_make, project_make
 from tests.regressions.builders import QUIET, build_make, compare_report, history_make, values_report
@@ -28,8 +29,12 @@ def level(points: int, *, seed: int, at: float = 1.0) -> list[float]:
     return (at * np.exp(0.01 * np.random.default_rng(seed).normal(size=points))).tolist()
 
 
-def pushes_screen(project, values, *, first: int = 1, ratio: float = 1.0, forget: bool = False) -> None:
-    """Builds come home one by one; every comparison finds `ratio`; with `forget` no state is carried.
+def pushes_screen(
+    project, values, *, first: int = 1, ratio: float = 1.0, whole: float | None = None, forget: bool = False
+) -> None:
+    """Builds come home one by one; every comparison finds `ratio`, that of a lasting level `whole`.
+
+    With `forget` no state is carried.
 
     The first twenty-six are quiet and come at once.
     """
@@ -42,7 +47,8 @@ def pushes_screen(project, values, *, first: int = 1, ratio: float = 1.0, forget
         history_make(project, [value], first=ordinal)
         reports_screen()
         for job in Job.objects.filter(kind="compare", state="queued"):
-            compare_report(job, {"latency_p50": ratio})
+            is_again = job.suspicions.filter(evidence__has_key=AGAIN).exists()
+            compare_report(job, {"latency_p50": whole if whole and is_again else ratio})
             reports_screen()
 
 
@@ -177,6 +183,52 @@ def test_a_level_that_stays_although_refuted_is_the_level(project):
     found = Suspicion.objects.order_by("-id").first()
     assert found.build.ordinal == 57
     assert found.evidence["before"] == pytest.approx(1.12, rel=0.02)
+
+
+def test_a_lasting_level_that_no_comparison_confirmed_is_compared_whole(project):
+    """A creep: neighbours are alike, the newest build and the last good one are not."""
+    values = [*level(30, seed=13), *(np.linspace(1.0, 1.1, 31)[1:] * level(30, seed=14)).tolist()]
+    pushes_screen(project, values, ratio=1.0, whole=1.05)
+    assert not Suspicion.objects.filter(state="open").exists()
+    again = Suspicion.objects.filter(evidence__has_key=AGAIN).order_by("id").first()
+    assert again is not None
+    before = Suspicion.objects.get(build=again.evidence[AGAIN])
+    assert before.base.ordinal < before.build.ordinal < again.build.ordinal
+    assert again.build == again.trigger.run.build
+    assert again.base.ordinal < before.build.ordinal
+    assert again.job.spec["base"] == again.base_id
+    assert [row.kind for row in Verdict.objects.filter(build=before.build, stage="confirmation")] == ["same"]
+    regression = Regression.objects.get(build=again.build)
+    assert regression.incident.build == again.build
+    assert regression.incident.range_start == again.base
+    other = project_make()
+    pushes_screen(other, values, ratio=1.0, whole=1.05, forget=True)
+    assert decided(other) == decided(project)
+
+
+SAME = ("project_id", "branch", "device_class", "split", "model", "runner", "precision", "shape", "suite")
+
+
+def test_a_whole_level_has_a_comparison_of_its_own(project):
+    """Another series of the newest build is held against the build before; that base would show nothing."""
+    pushes_screen(project, [*level(30, seed=13), *level(26, seed=14, at=1.12)])
+    again = Suspicion.objects.filter(evidence__has_key=AGAIN).order_by("id").first()
+    assert again is not None
+    near = Build.objects.get(project=project, ordinal=again.build.ordinal - 1)
+    fields = {name: getattr(again.series, name) for name in SAME}
+    tail = Series.objects.create(key="of the tail", metric="latency_p90", **fields)
+    Suspicion.objects.filter(pk=again.pk).update(state="open", job=None, settled_at=None)
+    told = {name: value for name, value in again.evidence.items() if name != AGAIN}
+    beside = Suspicion.objects.create(
+        series=tail, build=again.build, base=near, trigger=again.trigger, evidence=told
+    )
+    Job.objects.filter(pk=again.job_id).update(state="cancelled")  # its answer would be taken
+    assert suspicions_order() == 2
+    again.refresh_from_db()
+    beside.refresh_from_db()
+    assert again.job != beside.job
+    assert again.job.spec["base"] == again.base_id
+    assert beside.job.spec["base"] == near.pk
 
 
 def test_the_projects_rule_holds_and_is_written_down(project):

@@ -25,7 +25,7 @@ from perfsite.regressions.confirmation.settling import (
 )
 from perfsite.regressions.grading.rules import DEFAULTS, rule_now
 from perfsite.regressions.guard import guarded
-from perfsite.regressions.models import Suspicion
+from perfsite.regressions.models import AGAIN, Suspicion
 from perfsite.regressions.screening import worklist
 from perfsite.regressions.selectors import change_rank
 from perfsite.results.models import Report
@@ -81,9 +81,11 @@ def _reopen(suspicion: Suspicion) -> bool:
         return bool(mine.update(state="open", settled_at=None, evidence=told))
 
 
-def _group_key(suspicion: Suspicion) -> tuple[int, str, str, str]:
+def _group_key(suspicion: Suspicion) -> tuple[int, str, str, str, int]:
+    """What one comparison answers; a level that is asked about again needs its own base."""
     series = suspicion.series
-    return suspicion.build_id, series.device_class, series.model, series.precision
+    base = suspicion.base_id if AGAIN in suspicion.evidence else 0
+    return suspicion.build_id, series.device_class, series.model, series.precision, base
 
 
 @transaction.atomic
@@ -190,7 +192,8 @@ def _answer_known(suspicion: Suspicion) -> bool:
     series = suspicion.series
     build, base = suspicion.build, suspicion.base
     line = Build.objects.filter(project_id=build.project_id, branch=build.branch)
-    good = line.filter(ordinal__gte=base.ordinal, ordinal__lt=build.ordinal).in_bulk()
+    last = base.ordinal + 1 if AGAIN in suspicion.evidence else build.ordinal
+    good = line.filter(ordinal__gte=base.ordinal, ordinal__lt=last).in_bulk()
     done = Job.objects.filter(
         kind=Job.Kind.COMPARE,
         state="done",

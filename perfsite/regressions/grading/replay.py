@@ -86,7 +86,7 @@ class _Replay:
         self._passed: list[int] | None = None
 
     def run(self) -> list[Doubt]:
-        """Go through the points as the service does: a build is doubted once."""
+        """Go through the points as the service does: a build is doubted once, a lasting level once more."""
         history, memory = self.history, self.memory
         for ordinal, value, unstable in zip(history.ordinals, history.values, history.unstable, strict=True):
             taken = memory.take(ordinal, value, unstable=unstable)
@@ -97,6 +97,8 @@ class _Replay:
                 self._settle(answer)
             elif answer.detector == ONLINE_DETECTOR:
                 memory.level_begin(answer.start)
+                if ordinal not in self.doubts:
+                    self._settle(replace(answer, start=ordinal))
         return list(self.doubts.values())
 
     def _settle(self, answer: Answer) -> None:

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from benchmarks.metrics import metric_get
 from perfsite.regressions.changes import data_digest, subject_of, verdict_record
-from perfsite.regressions.models import SeriesState, Suspicion, Verdict
+from perfsite.regressions.models import AGAIN, SeriesState, Suspicion, Verdict
 from perfsite.regressions.screening import worklist
 from perfsite.regressions.screening.rule import Rule
 from perfsite.regressions.screening.save import states_save
@@ -62,7 +62,9 @@ def _suspicions_open(turns: Sequence[Turn], job: Job) -> None:
     """Doubt the builds where the new levels would have begun; the last good ones are their bases.
 
     A build is doubted once per series.  One that the online screen names again, although a comparison
-    answered, stands on a level that lasts and is not the code's: later points are judged against it.
+    answered, stands on a level that lasts: later points are judged against it, and the newest build is
+    doubted instead.  Neighbours of a creep, or of a small step, differ by too little to be told apart;
+    the newest build and the last one before the range differ by all of it.
     """
     if not turns:
         return
@@ -74,26 +76,32 @@ def _suspicions_open(turns: Sequence[Turn], job: Job) -> None:
         for turn in turns
         if all((turn.point.series_id, place) in places for place in _places(turn))
     }
-    known = worklist.suspicions_known(pairs=list(named))
+    newest = job.run.build_id
+    known = worklist.suspicions_known(pairs=[*named, *((series_id, newest) for series_id, _ in named)])
     fresh = []
     for (series_id, build_id), turn in named.items():
-        if (series_id, build_id) in known:
-            _level_begin(turn, known[series_id, build_id])
-            continue
-        assert turn.memory is not None
-        assert turn.answer is not None
         start, good = _places(turn)
-        turn.memory.doubt = Doubt(build_id, start, turn.answer.score)
-        fresh.append(
-            Suspicion(
-                series_id=series_id,
-                build_id=build_id,
-                base_id=places[series_id, good],
-                trigger=job,
-                evidence={**turn.answer.evidence, "parameters": turn.answer.parameters},
-            )
-        )
+        base_id = places[series_id, good]
+        earlier = known.get((series_id, build_id))
+        if earlier is None:
+            fresh.append(_doubt(turn, build_id, start, base_id, job))
+        elif _level_begin(turn, earlier) and (series_id, newest) not in known:
+            fresh.append(_doubt(turn, newest, turn.point.ordinal, base_id, job, **{AGAIN: build_id}))
     Suspicion.objects.bulk_create(fresh)
+
+
+def _doubt(turn: Turn, build_id: int, place: int, base_id: int, job: Job, **more: int) -> Suspicion:
+    """A suspicion of the build at a place, which the state remembers; `more` goes into its evidence."""
+    assert turn.memory is not None
+    assert turn.answer is not None
+    turn.memory.doubt = Doubt(build_id, place, turn.answer.score)
+    return Suspicion(
+        series_id=turn.point.series_id,
+        build_id=build_id,
+        base_id=base_id,
+        trigger=job,
+        evidence={**turn.answer.evidence, "parameters": turn.answer.parameters, **more},
+    )
 
 
 def _places(turn: Turn) -> tuple[int, int]:
@@ -101,15 +109,17 @@ def _places(turn: Turn) -> tuple[int, int]:
     return turn.answer.start, turn.answer.good
 
 
-def _level_begin(turn: Turn, suspicion: Suspicion) -> None:
+def _level_begin(turn: Turn, suspicion: Suspicion) -> bool:
+    """Begin the level that was suspected before, if it is known to last."""
     assert turn.memory is not None
     assert turn.answer is not None
     if turn.answer.detector != ONLINE_DETECTOR:
-        return
+        return False
     turn.memory.level_begin(turn.answer.start)
     turn.state.level_start = turn.memory.level
     suspicion.evidence = {**suspicion.evidence, "level_begun": turn.point.ordinal}
     suspicion.save(update_fields=["evidence"])
+    return True
 
 
 def _states_write(turns: Sequence[Turn]) -> None:
