@@ -192,8 +192,9 @@ def _answer_known(suspicion: Suspicion) -> bool:
     series = suspicion.series
     build, base = suspicion.build, suspicion.base
     line = Build.objects.filter(project_id=build.project_id, branch=build.branch)
-    last = base.ordinal + 1 if AGAIN in suspicion.evidence else build.ordinal
-    good = line.filter(ordinal__gte=base.ordinal, ordinal__lt=last).in_bulk()
+    good = line.filter(ordinal__gte=base.ordinal, ordinal__lt=build.ordinal).in_bulk()
+    if AGAIN in suspicion.evidence:  # a base nearer to the build would show less than all of the level
+        good = {base.pk: base}
     done = Job.objects.filter(
         kind=Job.Kind.COMPARE,
         state="done",
