@@ -4,6 +4,7 @@ import json
 import logging
 
 import pytest
+from django.db import OperationalError, connection
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.contextvars import clear_contextvars
@@ -42,6 +43,20 @@ def test_ready_tells_which_part_is_missing(client, settings, tmp_path):
     assert client.get("/readyz").json()["checks"]["schedule"] == "ok"
     SiteStart.objects.update(swept_at=timezone.now() - timezone.timedelta(hours=1))
     assert "3600 s ago" in client.get("/readyz").json()["checks"]["schedule"]
+
+
+def test_alive_without_a_database_but_not_ready(client, settings, tmp_path):
+    """Else Kubernetes would restart every pod of a site whose database is away for a minute."""
+    settings.MEDIA_ROOT = tmp_path
+
+    def away(execute, sql, params, many, context):
+        raise OperationalError("the database is away")
+
+    with connection.execute_wrapper(away):
+        alive, ready = client.get("/healthz"), client.get("/readyz")
+    assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
+    assert (ready.status_code, ready.json()["status"]) == (503, "broken")
+    assert "the database is away" in ready.json()["checks"]["database"]
 
 
 def test_not_ready_without_room_for_artifacts(client, settings, tmp_path):

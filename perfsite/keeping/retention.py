@@ -1,6 +1,7 @@
 """What is old enough goes: raw samples and files, points where a project says so, files nobody names.
 
-Never what an open incident needs: every build of its range, and whatever its regressions rest on.
+Never what an open incident needs: every build of its range, and whatever its regressions and breaches of
+service levels rest on.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from django.utils import timezone
 
 from perfsite.keeping.models import RAW_DAYS, Term
 from perfsite.regressions.incident_states import OPEN_STATES
-from perfsite.regressions.models import Incident, Regression
+from perfsite.regressions.models import Incident, LevelStanding, Regression
 from perfsite.results.models import Artifact, Measurement
 from perfsite.runs.models import Build, Project
 
@@ -62,6 +63,7 @@ def builds_needed(*, project: Project) -> set[int]:
             needed |= set(between.filter(ordinal__range=(first, last)).values_list("pk", flat=True))
         for row in Regression.objects.filter(incident=incident).select_related("verdict"):
             needed |= {key for key in (row.build_id, row.verdict.base_id) if key is not None}
+        needed |= set(incident.standings.values_list("build_id", flat=True))
     return needed
 
 
@@ -79,10 +81,12 @@ def _artifacts_remove(project: Project, days: int, needed: set[int]) -> int:
 
 def _points_remove(project: Project, days: int, needed: set[int]) -> int:
     """Points of old builds, never of a series that an open incident shows."""
-    shown = Regression.objects.filter(incident__project=project, incident__state__in=OPEN_STATES)
+    opened = {"incident__project": project, "incident__state__in": OPEN_STATES}
+    shown = Regression.objects.filter(**opened).values("series")
+    breached = LevelStanding.objects.filter(**opened).values("series")
     old = Measurement.objects.filter(
         series__project=project, build__received_at__lt=timezone.now() - timedelta(days=days)
-    ).exclude(Q(build__in=needed) | Q(series__in=shown.values("series")))
+    ).exclude(Q(build__in=needed) | Q(series__in=shown) | Q(series__in=breached))
     removed = 0
     while keys := list(old.values_list("pk", flat=True)[:_AT_ONCE]):
         removed += len(keys)

@@ -100,6 +100,55 @@ def test_a_worker_without_its_settings_says_which(tmp_path):
     assert b"PERFSITE_SITE" in worker.stdout.read()
 
 
+def test_production_settings_pass_djangos_own_check(tmp_path):
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PERFSITE_DATA": str(tmp_path),
+        "PERFSITE_URL": "https://perf.example.org",
+        "PERFSITE_HOSTS": "perf.example.org",
+        "PERFSITE_ORIGINS": "https://perf.example.org",
+        "PERFSITE_PROXIES": "1",
+        "PERFSITE_SECRET_KEY": "0123456789abcdef" * 4,
+        "PERFSITE_METRICS_TOKEN": "fedcba9876543210" * 2,
+        "DJANGO_SETTINGS_MODULE": "perfsite.settings",
+    }
+    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    told = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert told.returncode == 0, told.stderr
+    assert "no issues" in told.stdout
+    environment["PERFSITE_URL"] = "http://perf.example.org"  # the same check does find something
+    told = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (told.returncode, "security.W" in told.stderr) == (1, True)
+
+
+def test_no_secret_enters_a_build_or_the_repository():
+    for name in (".dockerignore", ".gitignore"):
+        lines = (ROOT / name).read_text().splitlines()
+        assert {".env", "docker/.env"} <= set(lines), name
+        assert not [line for line in lines if line.startswith("!")], name
+    assert {".git", "var"} <= set((ROOT / ".dockerignore").read_text().splitlines())
+
+
+def test_images_install_our_wheel_by_its_path():
+    """By its name an index beside ours could hand out another package."""
+    text = (DOCKER / "Dockerfile").read_text()
+    assert re.findall(r'"(\S*)perfsite\[', text) == []
+    assert re.findall(r"/wheels/perfsite-\*\.whl\)\[(\w+)\]", text) == ["production", "cpu", "gpu"]
+
+
+def test_pods_are_restarted_for_their_own_sake_only():
+    site = next(
+        one for one in MANIFESTS if one["kind"] == "Deployment" and one["metadata"]["name"] == "perfsite"
+    )
+    container = site["spec"]["template"]["spec"]["containers"][0]
+    assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+
+
 def test_kubernetes_has_what_a_release_needs():
     kinds = {one["kind"] for one in MANIFESTS}
     assert kinds >= {"Job", "Deployment", "Service", "ScaledObject"}

@@ -16,7 +16,7 @@ from perfsite.keeping.backup import MANIFEST, backup_restore, backup_write
 from perfsite.keeping.models import Check, Term
 from perfsite.keeping.retention import retention_apply
 from perfsite.keeping.scrub import artifacts_scrub
-from perfsite.regressions.models import Incident
+from perfsite.regressions.models import Incident, LevelStanding
 from perfsite.results.artifacts import artifact_store
 from perfsite.results.models import Artifact, Measurement
 from perfsite.runs.models import Build, Job, Project
@@ -60,6 +60,39 @@ def test_points_go_only_where_a_project_says_so(world):  # noqa: F811
     assert (retention_apply().points, Artifact.objects.count()) == (6, 8)
     kept = Measurement.objects.filter(series=world.series).count()
     assert kept == 8  # the series of the open incident, whole
+
+
+def test_what_an_open_breach_of_a_service_level_needs_is_kept(world):  # noqa: F811
+    """The breach began at build 2 and build 4 breaches now; its series has no regression."""
+    Incident.objects.update(state="refuted")
+    second, now = (Build.objects.get(ordinal=ordinal) for ordinal in (2, 4))
+    breach = Incident.objects.create(
+        project=world.project, kind="service", state="untriaged", build=second, range_start=second
+    )
+    series = Measurement.objects.exclude(series=world.series).first().series
+    LevelStanding.objects.create(
+        series=series,
+        level="latency_p99 at_most 0.08",
+        direction="at_most",
+        bound=0.08,
+        value=0.09,
+        is_met=False,
+        ordinal=4,
+        build=now,
+        job=world.jobs[3],
+        incident=breach,
+    )
+    Term.objects.create(project=world.project, raw_days=90, point_days=365)
+    points = Measurement.objects.filter(series=series).count()
+    age(400)
+    retention_apply()
+    assert builds_with_files() == [2, 4]
+    assert Measurement.objects.filter(series=series).count() == points > 2
+    breach.state = "refuted"
+    breach.save()
+    retention_apply()
+    assert builds_with_files() == []
+    assert not Measurement.objects.filter(series=series).exists()
 
 
 def test_a_file_goes_a_day_after_the_last_row_that_named_it(world, stored, monkeypatch):  # noqa: F811
