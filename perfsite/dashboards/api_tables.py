@@ -5,6 +5,7 @@ Values are in their metric's unit (SI); `relative` is now over before minus one.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from django.http import HttpRequest
@@ -84,7 +85,10 @@ class GridOut(Schema):
 
 
 class CaseAsk(Schema):
-    """The case that is compared; an empty part is the first of those that there are."""
+    """The case that is compared; an empty part is the first of those that there are.
+
+    `shape` is the batch with every option but the load (`qps`, `p99_bound_ms`): `b1,cache=true`.
+    """
 
     model: str = Field("", max_length=100)
     runner: str = Field("", max_length=100)
@@ -135,6 +139,7 @@ class CapacityRowOut(Schema):
     qps: float = Field(examples=[120.0])
     p99_s: float = Field(examples=[0.071])
     series_id: int
+    received_at: datetime | None = Field(description="When the build came that was measured.")
 
 
 class CapacityOut(Schema):
@@ -284,10 +289,11 @@ def hardware(request: HttpRequest, slug: str, ask: Query[CaseAsk]) -> dict[str, 
 def capacity(request: HttpRequest, slug: str, ask: Query[CapacityAsk]) -> dict[str, Any]:
     """Which device class meets a p99 at a rate of requests, and how many of them."""
     project = _project(request, slug)
-    chosen = {name: word for name, word in _picked(project, ask)[1].items() if name in FACETS}
-    loads = loads_read(project=project, chosen=chosen)
+    picked = _picked(project, ask)[1]
+    chosen = {name: picked[name] for name in FACETS}
+    loads = loads_read(project=project, chosen=chosen, shape=picked["shape"])
     rows: list[Answer] = capacity_answers(loads, bound_s=ask.p99_ms / 1e3, qps=ask.qps)
-    return {"picked": chosen, "rows": rows}
+    return {"picked": picked, "rows": rows}
 
 
 @router.get("/moved", response=MovedPage)

@@ -145,7 +145,12 @@ def test_grid_hardware_and_how_many_gpus(db):
     case = {"model": "resnet50", "runner": "tensorrt", "precision": "fp16"}
     hardware = reader.get("/projects/zoo/hardware", **case)[1]
     assert (hardware["picked"]["model"], len(hardware["rows"]) > 1) == ("resnet50", True)
-    needed = reader.get("/projects/zoo/capacity", **case, p99_ms=50, qps=3000)[1]["rows"]
+    assert hardware["choices"]["shape"] == ["b1", "b8"]  # a load is no part of a case
+    status, capacity = reader.get("/projects/zoo/capacity", **case, p99_ms=50, qps=3000)
+    needed = capacity["rows"]
+    assert (status, capacity["picked"]["shape"]) == (200, "b1")
+    assert all(row["received_at"] for row in needed)
+    assert reader.get("/projects/zoo/capacity", **case, shape="b8", p99_ms=50, qps=3000)[1]["rows"] == []
     assert [row["count"] for row in needed if row["count"]] == sorted(
         row["count"] for row in needed if row["count"]
     )

@@ -5,16 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True)
 class Load:
-    """A measured load of one device class: `p99_s` at `qps` requests a second."""
+    """A measured load of one device class: `p99_s` at `qps` requests a second.
+
+    `received_at` is when its build came, None where that is not known.
+    """
 
     device_class: str
     qps: float
     p99_s: float
     series_id: int
+    received_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class Answer:
     p99_s: float
     count: int | None
     series_id: int
+    received_at: datetime | None
 
 
 def capacity_answers(loads: Iterable[Load], *, bound_s: float, qps: float) -> list[Answer]:
@@ -49,6 +55,7 @@ def _answer(rows: Sequence[Load], *, bound_s: float, qps: float) -> Answer:
     able = [row for row in rows if row.p99_s <= bound_s]
     if not able:
         least = min(rows, key=lambda row: row.qps)
-        return Answer(least.device_class, least.qps, least.p99_s, None, least.series_id)
+        return Answer(least.device_class, least.qps, least.p99_s, None, least.series_id, least.received_at)
     best = max(able, key=lambda row: row.qps)
-    return Answer(best.device_class, best.qps, best.p99_s, max(1, math.ceil(qps / best.qps)), best.series_id)
+    count = max(1, math.ceil(qps / best.qps))
+    return Answer(best.device_class, best.qps, best.p99_s, count, best.series_id, best.received_at)

@@ -29,8 +29,8 @@ COLUMNS = (
     "gpu_peak_memory",
 )
 FACETS = ("model", "runner", "precision")
-_RATE = re.compile(r"(?:^|,)qps=([0-9.]+)")
-_BOUND = re.compile(r"(?:^|,)p99_bound_ms=([0-9.]+)")
+# an option that says how much is asked for, not what runs
+_LOAD = re.compile(r"(qps|p99_bound_ms)=(\d{1,12}(?:\.\d{1,12})?(?:e[+-]?\d{1,2})?)")
 _CANARY_REPORTS = 40
 _REPORTS_READ = 2000
 _ILL = 0.03  # this much slower than the GPU itself was, or than its like: worth a look
@@ -42,6 +42,18 @@ class HardwareRow:
 
     device_class: str
     cells: Sequence[tuple[str, float, int] | None]
+
+
+def shape_split(shape: str) -> tuple[str, dict[str, float]]:
+    """A shape without its load, and the load: `b1,qps=50,size=224` is `b1,size=224` at `qps` 50."""
+    kept, load = [], {}
+    for word in shape.split(","):
+        found = _LOAD.fullmatch(word)
+        if found:
+            load[found[1]] = float(found[2])
+        else:
+            kept.append(word)
+    return ",".join(kept), load
 
 
 def _newest(project: Project, chosen: dict[str, str]) -> list[Series]:
@@ -57,8 +69,7 @@ def hardware_choices(*, project: Project) -> dict[str, list[str]]:
     for model, runner, precision, shape in rows.values_list(*FACETS, "shape").distinct():
         for name, value in zip(FACETS, (model, runner, precision), strict=True):
             found[name].add(value)
-        if "," not in shape:
-            found["shape"].add(shape)
+        found["shape"].add(shape_split(shape)[0])
     return {name: sorted(found[name]) for name in (*FACETS, "shape")}
 
 
@@ -76,17 +87,36 @@ def hardware_rows(
     return columns, [row for row in rows if any(row.cells)]
 
 
-def loads_read(*, project: Project, chosen: dict[str, str]) -> list[Load]:
-    """The measured loads of a case on every device class: the p99 at each rate, the rate at each bound."""
-    loads = []
-    for row in _newest(project, {**chosen, "suite": "server"}):
-        now = row.now  # type: ignore[attr-defined]
-        rate, bound = _RATE.search(row.shape), _BOUND.search(row.shape)
-        if row.metric == "server_latency_p99" and rate:
-            loads.append(Load(row.device_class, float(rate[1]), now, row.pk))
-        if row.metric == "server_qps_highest" and bound and now > 0:
-            loads.append(Load(row.device_class, now, float(bound[1]) / 1e3, row.pk))
-    return loads
+def loads_read(*, project: Project, chosen: dict[str, str], shape: str) -> list[Load]:
+    """The measured loads of a case on every device class: the p99 at each rate, the rate at each bound.
+
+    Of each device class only the points of the newest build that has stable ones: what an older one could
+    do says nothing of this code.
+    """
+    steady = Measurement.objects.filter(series=OuterRef("pk"), unstable=False).order_by("-ordinal")
+    metrics = ("server_latency_p99", "server_qps_highest")
+    rows = Series.objects.filter(project=project, branch=project.branch, suite="server", **chosen)
+    rows = rows.filter(metric__in=metrics).annotate(
+        now=Subquery(steady.values("value")[:1]),
+        ordinal=Subquery(steady.values("ordinal")[:1]),
+        received_at=Subquery(steady.values("build__received_at")[:1]),
+    )
+    alike = [row for row in rows.filter(now__isnull=False) if shape_split(row.shape)[0] == shape]
+    newest: dict[str, int] = defaultdict(int)
+    for row in alike:
+        newest[row.device_class] = max(newest[row.device_class], row.ordinal)
+    found = [_load(row) for row in alike if row.ordinal == newest[row.device_class]]
+    return [load for load in found if load is not None]
+
+
+def _load(row: Any) -> Load | None:
+    """The load that a series' point tells of; None where its shape does not say which."""
+    load = shape_split(row.shape)[1]
+    if row.metric == "server_latency_p99" and "qps" in load:
+        return Load(row.device_class, load["qps"], row.now, row.pk, row.received_at)
+    if row.metric == "server_qps_highest" and "p99_bound_ms" in load and row.now > 0:
+        return Load(row.device_class, row.now, load["p99_bound_ms"] / 1e3, row.pk, row.received_at)
+    return None
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def hardware(request: HttpRequest, slug: str) -> HttpResponse:
     }
     chosen = {name: picked[name] for name in FACETS}
     columns, rows = hardware_rows(project=project, chosen=chosen, shape=picked["shape"])
-    loads = loads_read(project=project, chosen=chosen)
+    loads = loads_read(project=project, chosen=chosen, shape=picked["shape"])
     p99, qps, problem = _asked(request)
     answers = capacity_answers(loads, bound_s=p99 / 1e3, qps=qps) if p99 and qps else []
     context = {
@@ -71,5 +71,6 @@ def _asked(request: HttpRequest) -> tuple[float, float, str]:
 
 
 def _answers_table(answers: list[Answer]) -> Table:
-    columns = ("device_class", "gpus", "qps_per_gpu", "p99_s")
-    return Table("needed", columns, [(row.device_class, row.count, row.qps, row.p99_s) for row in answers])
+    columns = ("device_class", "gpus", "qps_per_gpu", "p99_s", "received_at")
+    cells = [(row.device_class, row.count, row.qps, row.p99_s, row.received_at) for row in answers]
+    return Table("needed", columns, cells)
