@@ -9,7 +9,7 @@ from typing import Literal
 
 from benchmarks.metrics import Metric, metric_get
 
-MARKER = "<!-- perfsite: pull request -->"
+MARKER = "pull request"  # what the forge's hidden line calls the comment
 """The first line of the comment: by it the one to edit is found again."""
 MOST_ROWS = 40
 MOST_TEXT = 500
@@ -182,7 +182,7 @@ def comment_markdown(outcome: Outcome, *, sha: str, base: str, url: str) -> str:
     against = (
         f"`{_code(sha[:7])}` against its merge base `{_code(base[:7])}`" if base else f"`{_code(sha[:7])}`"
     )
-    parts = [MARKER, f"**Perfsite: {_plain(outcome.sentence)}**", f"{against}. [Details]({url})"]
+    parts = [f"**Perfsite: {_plain(outcome.sentence)}**", f"{against}. [Details]({url})"]
     if outcome.rows:
         parts.append(_table(outcome))
     if outcome.missing:

@@ -16,6 +16,7 @@ from perfsite.api import api
 from perfsite.permissions import RULES, SAFE, addresses
 from perfsite.runs.models import Project
 from tests.dashboards.conftest import world  # noqa: F401 - the fixture
+from tests.factories import build_make, case_make, claim, job_make, project_make
 from tests.webhooks.signing import signed
 
 OTHER_SESSION = {"login", "logout", "login-link"}  # they change who is asking
@@ -145,6 +146,24 @@ def test_a_private_project_shows_nothing_to_strangers(role, numbers, client, dja
         if answer.status_code == 200 and any(word in body for word in words):
             leaks.append(address)
     assert leaks == []
+
+
+def test_a_worker_tells_readers_alone_what_it_runs(world, client, django_user_model, settings):  # noqa: F811
+    settings.DEFAULT_ROLE = ""
+    job = job_make(build_make(world.project, 30), case_make(model="secretnet"))
+    claim(world.worker)
+    project_make(slug="other")
+    client.force_login(django_user_model.objects.create_user("eve"))
+    role_set(username="eve", role="viewer", project="other")
+    for address in ("/", "/workers/", "/?format=json", "/workers/?format=json", "/workers/?format=csv"):
+        body = client.get(address).content
+        assert b"secretnet" not in body, address
+        assert b"Model zoo" not in body, address
+    assert b"with a project that you do not see" in client.get("/workers/").content
+    (row,) = client.get("/workers/?format=json").json()["workers"]
+    assert job.pk not in row.values()
+    role_set(username="eve", role="viewer", project="zoo")
+    assert b"secretnet" in client.get("/workers/").content
 
 
 def test_a_role_in_one_project_is_none_in_another(world, django_user_model, settings):  # noqa: F811

@@ -149,12 +149,27 @@ def test_apprise_calls_no_private_address_and_nothing_on_the_machine(url):
     assert caught.value.permanent
 
 
+def test_apprise_follows_no_redirect(sink):
+    sink.answer = lambda call: (307, {"Location": f"{sink.url}/secret"}, b"")
+    with pytest.raises(DeliveryError):
+        send("apprise", sink.url.replace("http://", "json://"))
+    assert sink.calls
+    assert not any("secret" in call.path for call in sink.calls)
+
+
+def test_apprise_calls_no_host_that_its_form_does_not_show():
+    with pytest.raises(DeliveryError, match="does not show") as caught:
+        send("apprise", "acs://a@example.org/a2V5/metadata.google.internal/b@example.org")
+    assert caught.value.permanent
+
+
 @pytest.mark.parametrize(
     "url",
     [
         "mailtos://user:pw@example.org?SMTP=10.0.0.1",
         "workflows://example.org/workflow/signature?to=x&%74emplate=/etc/passwd",
         "fcm://project@key/device?x=1;keyfile=/etc/passwd",
+        "jsons://example.org/?redirect=yes",
     ],
 )
 def test_apprise_reads_no_file_and_calls_no_second_host(url):

@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from perfsite.alerts.channels import DeliveryError, github, gitlab
+from perfsite.alerts.channels.forge import marker_line
 from perfsite.alerts.configuring import channel_save
 from perfsite.alerts.models import Channel, Notification, OutboxMail, Rule, Telling
 from perfsite.alerts.services import incidents_tell
@@ -100,12 +101,28 @@ def test_a_comment_is_edited_in_place_and_a_second_one_goes(forge):
     module.comment_put(body="first", **put)
     module.comment_put(body="second", **put)
     (rows,) = kept.rows.values()
-    assert [row["body"] for row in rows] == ["second\n\n<!-- perfsite:pull -->"]
+    line = marker_line(project=project, pull_request=7, marker="pull")
+    assert [row["body"] for row in rows] == [f"second\n\n{line}"]
+    assert line.count("<!--") == line.count("-->") == 1
+    assert line != marker_line(project=project, pull_request=8, marker="pull")
     assert [word.split()[0] for word in kept.writes] in (["POST", "PATCH"], ["POST", "PUT"])
     # what somebody else wrote stays, what two senders wrote at once becomes one
-    rows += [{"id": 50, "body": "thanks"}, {"id": 51, "body": "second\n\n<!-- perfsite:pull -->"}]
+    rows += [{"id": 50, "body": "thanks"}, {"id": 51, "body": f"second\n\n{line}"}]
+    quoted = {"id": 52, "body": f"> me\n\n{line}", "user": {"id": 9}, "author": {"id": 9}}
+    rows.append(quoted)
     module.comment_put(body="third", **put)
-    assert [row["body"] for row in rows] == ["third\n\n<!-- perfsite:pull -->", "thanks"]
+    assert [row["body"] for row in rows] == [f"third\n\n{line}", "thanks", quoted["body"]]
+
+
+def test_a_comment_that_somebody_put_there_before_is_not_ours(forge):
+    module, project, _, kept = forge
+    put = {"project": project, "pull_request": 7, "marker": "pull request"}
+    module.comment_put(body="first", **put)
+    (rows,) = kept.rows.values()
+    forged = {"id": 90, "body": f"mine <!-- perfsite: pull request {'0' * 32} -->"}
+    rows.insert(0, forged)
+    module.comment_put(body="second", **put)
+    assert [row["body"].split()[0] for row in rows] == ["mine", "second"]
 
 
 @pytest.mark.parametrize(("status", "permanent"), [(401, True), (404, True), (502, False), (429, False)])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from perfsite.pulls.table import MARKER, Outcome, comment_markdown, row_make
+from perfsite.pulls.table import Outcome, comment_markdown, row_make
 
 
 def row(
@@ -62,7 +62,7 @@ def test_comment_has_the_worst_first_with_intervals_in_brackets():
     text = comment_markdown(
         Outcome(rows=rows, ended=1, limit=0.05), sha="a" * 40, base="b" * 40, url="https://p/1"
     )
-    assert text.startswith(MARKER)
+    assert text.startswith("**Perfsite: ")
     lines = [line for line in text.splitlines() if line.startswith("| ") and "`cpu`" in line]
     assert [line.split("`")[1] for line in lines] == ["d", "c", "b", "a"]
     assert (

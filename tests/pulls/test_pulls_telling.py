@@ -52,7 +52,8 @@ def test_a_head_is_told_once_for_each_change(head, forge):
     assert (status["sha"], status["state"]) == ("e" * 40, "pending")
     assert "approve" in status["description"]
     assert status["url"].endswith("/pulls/github/7/")
-    assert forge.comments[0]["body"].startswith(forge.comments[0]["marker"])
+    assert forge.comments[0]["marker"] == "pull request"
+    assert "<!--" not in forge.comments[0]["body"]
     head_approve(head=head, actor="ada")
     assert telling.heads_tell() == 1
     PullHead.objects.update(state="skipped", reason="the pull request changes only README.md")

@@ -13,8 +13,22 @@ from perfsite.core.outbound import OutboundRefusedError, host_addresses
 
 # options that have apprise read a file of this machine, or connect to a host that is not the URL's own
 _REFUSED = frozenset(
-    ["template", "keyfile", "subfile", "pgp", "pgpkey", "pgppub", "pgpprv", "smtp", "xmpp", "endpoint"]
+    [
+        "template",
+        "keyfile",
+        "subfile",
+        "pgp",
+        "pgpkey",
+        "pgppub",
+        "pgpprv",
+        "smtp",
+        "xmpp",
+        "endpoint",
+        "redirect",
+    ]
 )
+# they call a host that no part of their URL's form names as one, or read a file of this machine
+_ELSEWHERE = frozenset(["NotifyACS", "NotifyBlueSky", "NotifyNostr", "NotifyVapid"])
 _ASSET = AppriseAsset(app_id="Perfsite", app_desc="Perfsite", http_redirects=False, async_mode=False)
 
 
@@ -54,6 +68,10 @@ def plugin_judged(url: str) -> NotifyBase:
     plugin = Apprise.instantiate(url, asset=_ASSET)
     if plugin is None:
         raise DeliveryError("apprise does not know this URL; its wiki lists the forms", permanent=True)
+    if type(plugin).__name__ in _ELSEWHERE:
+        sentence = f"{plugin.service_name} calls hosts that its URL does not show; use another service"
+        raise DeliveryError(sentence, permanent=True)
+    plugin.redirects = False  # a URL may ask for them in more ways than one
     templates: tuple[str, ...] = tuple(plugin.templates)
     if any(form.replace("_/", "").endswith("://") for form in templates):
         raise DeliveryError(f"{plugin.service_name} tells only the site's own machine", permanent=True)

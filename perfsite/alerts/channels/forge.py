@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.utils.crypto import salted_hmac
+
 from perfsite.alerts.channels.base import DeliveryError, Outgoing
 from perfsite.alerts.message import brief_of
 from perfsite.alerts.models import Channel
@@ -27,9 +29,11 @@ def credentials_of(*, project: Project, kind: str) -> Channel:
     return row
 
 
-def marker_line(marker: str) -> str:
-    """The hidden line that a comment is found by."""
-    return f"<!-- perfsite:{marker} -->"
+def marker_line(*, project: Project, pull_request: int, marker: str) -> str:
+    """The hidden line that a comment is found by; sealed, so that nobody can have written it before us."""
+    about = f"{project.pk} {pull_request} {marker}"
+    seal = salted_hmac("perfsite.alerts.comment", about, algorithm="sha256").hexdigest()[:32]
+    return f"<!-- perfsite: {marker} {seal} -->"
 
 
 def statuses_tell(outgoing: Outgoing, put: Callable[..., None]) -> None:

@@ -66,7 +66,7 @@ def comment_put(*, project: Project, pull_request: int, body: str, marker: str) 
     Raises:
         DeliveryError: GitHub did not take it, or the project has no GitHub channel.
     """
-    forge, line = _Forge(project), marker_line(marker)
+    forge, line = _Forge(project), marker_line(project=project, pull_request=pull_request, marker=marker)
     text = f"{body}\n\n{line}"
     found = _comments(forge, pull_request, line)
     if not found:
@@ -74,6 +74,8 @@ def comment_put(*, project: Project, pull_request: int, body: str, marker: str) 
         # of two writers at once each sees both: the oldest stays
         found = _comments(forge, pull_request, line)
     for row in found[1:]:
+        if _author(row) != _author(found[0]):  # somebody quotes ours
+            continue
         forge.ask("DELETE", f"issues/comments/{row['id']}")
     if found and found[0]["body"] != text:
         forge.ask("PATCH", f"issues/comments/{found[0]['id']}", json={"body": text})
@@ -89,6 +91,10 @@ def _comments(forge: _Forge, pull_request: int, line: str) -> list[dict[str, Any
         if len(rows) < _PAGE:
             break
     return sorted(found, key=lambda row: row["id"])
+
+
+def _author(row: dict[str, Any]) -> object:
+    return (row.get("user") or {}).get("id")
 
 
 class _Forge:

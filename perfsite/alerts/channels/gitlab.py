@@ -68,7 +68,7 @@ def comment_put(*, project: Project, pull_request: int, body: str, marker: str) 
     Raises:
         DeliveryError: GitLab did not take it, or the project has no GitLab channel.
     """
-    line = marker_line(marker)
+    line = marker_line(project=project, pull_request=pull_request, marker=marker)
     text = f"{body}\n\n{line}"
     with _forge(project) as repository:
         notes = repository.mergerequests.get(pull_request, lazy=True).notes
@@ -78,7 +78,8 @@ def comment_put(*, project: Project, pull_request: int, body: str, marker: str) 
             # of two writers at once each sees both: the oldest stays
             found = _notes(notes, line)
         for row in found[1:]:
-            row.delete()
+            if _author(row) == _author(found[0]):  # else somebody quotes ours
+                row.delete()
         if found and found[0].body != text:
             found[0].body = text
             found[0].save()
@@ -88,6 +89,10 @@ def _notes(notes: Any, line: str) -> list[Any]:
     """The notes that end with the hidden line, the oldest first."""
     rows = notes.list(iterator=True)
     return sorted((row for row in rows if row.body.rstrip().endswith(line)), key=lambda row: row.id)
+
+
+def _author(row: Any) -> object:
+    return (row.attributes.get("author") or {}).get("id")
 
 
 class _Client(Gitlab):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,7 +11,7 @@ from django.db.models import Prefetch
 
 from benchmarks.metrics import format_bytes
 from perfsite.dashboards.selectors.jobs import LiveJob
-from perfsite.runs.models import Attempt, Job, Worker
+from perfsite.runs.models import Attempt, Job, Project, Worker
 
 # telemetry by name: its title, the factor to the unit it is shown in, the form
 _READINGS = {
@@ -32,30 +33,37 @@ class Reading:
 
 @dataclass(frozen=True)
 class WorkerCard:
-    """A worker with what it runs now."""
+    """A worker with what it runs now; `is_elsewhere` where that is not for this person's eyes."""
 
     worker: Worker
     live: LiveJob | None
+    is_elsewhere: bool
     is_here: bool
     readings: tuple[Reading, ...]
     facts: tuple[tuple[str, object], ...]
 
 
-def worker_cards(*, now: datetime) -> list[WorkerCard]:
-    """Every worker, those that are here first.  A worker that was silent for a lease term is away."""
+def worker_cards(*, now: datetime, projects: Iterable[Project]) -> list[WorkerCard]:
+    """Every worker, those that are here first, with its job where that is one of these projects'.
+
+    A worker that was silent for a lease term is away.
+    """
     alive = Attempt.objects.filter(state="running").select_related("job__run__build__project")
     workers = Worker.objects.prefetch_related(Prefetch("attempts", queryset=alive, to_attr="alive"))
     horizon = now - timedelta(seconds=settings.LEASE_SECONDS)
-    cards = [_card(worker, horizon) for worker in workers.order_by("device_class", "name")]
+    shown = {project.pk for project in projects}
+    cards = [_card(worker, horizon, shown) for worker in workers.order_by("device_class", "name")]
     return sorted(cards, key=lambda card: not card.is_here)
 
 
-def _card(worker: Worker, horizon: datetime) -> WorkerCard:
+def _card(worker: Worker, horizon: datetime, shown: Collection[int]) -> WorkerCard:
     attempts: list[Attempt] = getattr(worker, "alive", [])
     live = LiveJob(attempts[0].job, attempts[0]) if attempts else None
+    is_elsewhere = live is not None and live.job.run.build.project_id not in shown
     is_here = worker.last_seen >= horizon
     readings = tuple(_reading(name, value) for name, value in sorted(worker.telemetry.items()) if is_here)
-    return WorkerCard(worker, live, is_here, readings, tuple(sorted(worker.facts.items())))
+    live = None if is_elsewhere else live
+    return WorkerCard(worker, live, is_elsewhere, is_here, readings, tuple(sorted(worker.facts.items())))
 
 
 def _reading(name: str, value: float | None) -> Reading:

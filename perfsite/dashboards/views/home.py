@@ -51,7 +51,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "running": jobs_running(projects=projects),
         "queued": jobs_queued_count(projects=projects),
         "unserved": workers_unserved(now=now),
-        "cards": worker_cards(now=now) if request.user.is_authenticated else [],
+        "cards": worker_cards(now=now, projects=projects) if request.user.is_authenticated else [],
     }
     return page_render(request, "dashboards/home.html", context, tables=lambda: home_tables(context))
 

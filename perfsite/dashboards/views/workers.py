@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from perfsite.dashboards.selectors.access import projects_readable
 from perfsite.dashboards.selectors.workers import worker_cards, workers_unserved
 from perfsite.dashboards.views.overviews import workers_tables
 from perfsite.dashboards.views.reading import page
@@ -24,7 +25,7 @@ _INSTALL = "git clone PERFSITE_REPOSITORY perfsite && cd perfsite && pip install
 def workers(request: HttpRequest) -> HttpResponse:
     """Every worker and how to add one; only the cards for htmx."""
     now = timezone.now()
-    cards = worker_cards(now=now)
+    cards = worker_cards(now=now, projects=projects_readable(request=request))
     context = {
         "cards": cards,
         "unserved": workers_unserved(now=now),
