@@ -9,8 +9,8 @@ from typing import Literal
 
 from benchmarks.metrics import Metric, metric_get
 
-MARKER = "pull request"  # what the forge's hidden line calls the comment
-"""The first line of the comment: by it the one to edit is found again."""
+MARKER = "pull request"
+"""What the hidden line calls the comment: by that line the one to edit is found again."""
 MOST_ROWS = 40
 MOST_TEXT = 500
 MOST_SENTENCE = 140  # what GitHub takes
