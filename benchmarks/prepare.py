@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from benchmarks.artifacts import Artifact
 from benchmarks.cases import Case, ModelSource
 from benchmarks.device import DeviceKind, threads_choose
+from benchmarks.engines.check import engine_file_check
 from benchmarks.errors import CannotRun, ModelError
 from benchmarks.models.catalogue import catalogue_module
 from benchmarks.nursery import Nursery
@@ -112,6 +113,7 @@ def _file_take(prepared: Prepared) -> None:
     if not path.is_file():
         raise ModelError(f"there is no file {source.ref} in {prepared.assets.checkout}; check the path")
     if source.kind == "engine":
+        engine_file_check(path, (runner for runner in prepared.batches if ROWS[runner].loads == "engine"))
         prepared.assets = replace(prepared.assets, engine=Artifact.seal(path, "engine"))
         return
     graph = importlib.import_module("benchmarks.models.graph")  # needs onnx, which an engine does not

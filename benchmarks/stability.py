@@ -42,8 +42,8 @@ def timing_remarks(findings: Findings, timing: Timing) -> None:
     if p99 > TAIL_RATIO * p50:
         findings.remark(
             "long-tail",
-            f"p99 is {p99 / p50:.1f} times p50: something else ran on these cores at times; "
-            "stop other work on the machine, or pin the worker to cores of its own",
+            f"p99 is {p99 / p50:.1f} times p50, more than {TAIL_RATIO:g}: most likely something else ran "
+            "on these cores at times; stop other work on the machine, or pin the worker to cores of its own",
         )
     if not timing.stable:
         findings.remark(

@@ -44,6 +44,11 @@ def jobs_asked(options: argparse.Namespace) -> list[Asked]:
     """
     sources = list(sources_of(options))
     values = option_values(options.option or ())
+    if len(sources) > 2 and "mixed" in (options.suite or ()) and "other" not in values:
+        raise ValueError(
+            f"suite mixed takes two models together, and --model names {len(sources)}; name two, or the "
+            "second by --option other=NAME"
+        )
     jobs = []
     for place, (source, checkout, model) in enumerate(sources):
         suites, mine = _suites_of(options, source), dict(values)

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
+from benchmarks.cli.comparability import (
+    FactDiffering,
+    doubt_apply,
+    doubts_of,
+    facts_differing,
+    machines_check,
+)
 from benchmarks.cli.console import console_make
 from benchmarks.cli.tables import comparisons_print, line_print
 from benchmarks.compare import compare_pairs
@@ -19,6 +26,7 @@ from benchmarks.splitting import samples_split
 
 Key = tuple[str, str]
 MOST_LABELS = 4
+FOUND = 3  # the exit status of `--fail-on`
 
 CAVEAT = (
     "Each report is one process, so luck of a process is not told from a change of the model; "
@@ -27,21 +35,66 @@ CAVEAT = (
 
 
 def compare_command(options: argparse.Namespace) -> int:
-    """Print the verdicts; 1 when the reports share no judged measurement."""
-    before, after = (measured(reports_read(Path(path))) for path in (options.a, options.b))
-    comparisons = list(measurements_compare(before, after))
-    console = console_make()
+    """Print the verdicts; 1 when the reports share no judged measurement, 3 as `--fail-on` says.
+
+    Raises:
+        ValueError: a file is no report, or the two are of different machines.
+    """
+    reports = [reports_read(Path(path)) for path in (options.a, options.b)]
+    differing = facts_differing(*reports)
+    machines_check(differing, across=options.across_machines)
+    before, after = (measured(side) for side in reports)
+    sides = {"before": doubts_of(reports[0]), "after": doubts_of(reports[1])}
+    comparisons = []
+    for row in measurements_compare(before, after):
+        doubts = {side: told[row.case.label] for side, told in sides.items() if row.case.label in told}
+        comparisons.append(doubt_apply(row, doubts, judge=options.unstable))
     if options.json:
-        console.out(json.dumps([row.model_dump(mode="json") for row in comparisons]), highlight=False)
-        return 0 if comparisons else 1
+        told = {
+            "comparisons": [row.model_dump(mode="json") for row in comparisons],
+            "facts_differing": [fact.model_dump(mode="json") for fact in differing],
+            "unstable": sides,
+            "only_in_before": _labels(before.keys() - after),
+            "only_in_after": _labels(after.keys() - before),
+            "caveat": CAVEAT,
+        }
+        console_make().out(json.dumps(told), highlight=False)
+    else:
+        _comparisons_tell(options, comparisons, differing, before, after)
+    return _status(comparisons, options.fail_on)
+
+
+def _comparisons_tell(
+    options: argparse.Namespace,
+    comparisons: Sequence[Comparison],
+    differing: Sequence[FactDiffering],
+    before: Mapping[Key, Measurement],
+    after: Mapping[Key, Measurement],
+) -> None:
+    console = console_make()
     comparisons_print(comparisons, console)
+    for line in dict.fromkeys(
+        f"{row.case.label}: {row.sentence}" for row in comparisons if "is unstable: " in row.sentence
+    ):
+        line_print(line, console)
+    if differing:
+        line_print(f"facts that differ: {'; '.join(fact.words for fact in differing)}", console)
     for path, keys in ((options.a, before.keys() - after), (options.b, after.keys() - before)):
         if keys:
-            labels = sorted({label for label, _ in keys})
+            labels = _labels(keys)
             told = ", ".join(labels[:MOST_LABELS]) + (" and others" if len(labels) > MOST_LABELS else "")
             line_print(f"only in {path}: {len(keys)} numbers of {told}", console)
     line_print(CAVEAT, console)
-    return 0 if comparisons else 1
+
+
+def _labels(keys: Iterable[Key]) -> list[str]:
+    return sorted({label for label, _ in keys})
+
+
+def _status(comparisons: Sequence[Comparison], fail_on: str | None) -> int:
+    if not comparisons:
+        return 1
+    return FOUND if any(row.verdict == fail_on for row in comparisons) else 0
 
 
 def reports_read(path: Path) -> list[Report]:

@@ -21,7 +21,7 @@ FAILED = 1
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command; the exit status: 0 done, 1 a case or the export failed, 2 a bad input."""
+    """Run one command; the exit status: 0 done, 1 something failed, 2 a bad input, 3 `--fail-on`."""
     options = parser_make().parse_args(arguments)
     try:
         status: int = options.command(options)
@@ -49,6 +49,15 @@ def parser_make() -> argparse.ArgumentParser:
     comparing = commands.add_parser("compare", help="the verdict on two reports, per case and metric")
     comparing.add_argument("a", metavar="a.json", help="the report or reports of the last good build")
     comparing.add_argument("b", metavar="b.json", help="the same of the suspect")
+    comparing.add_argument(
+        "--unstable", action="store_true", help="judge numbers too that their report calls unstable"
+    )
+    comparing.add_argument(
+        "--across-machines", action="store_true", help="compare reports of another device, GPU or processor"
+    )
+    comparing.add_argument(
+        "--fail-on", choices=["regressed"], help="exit with status 3 when a number has this verdict"
+    )
     comparing.set_defaults(command=compare_command)
     profile_add(commands, _batch, list(PRECISIONS))
     layers_add(commands)
@@ -66,7 +75,7 @@ def _run_add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--model",
         action="append",
         metavar="NAME",
-        help="a catalogue model; repeatable: one after the other, with suite mixed two together",
+        help="a catalogue model; repeatable: one after the other, with suite mixed two of them together",
     )
     source.add_argument(
         "--entry", metavar="FILE.py:FUNCTION", help="a function returning (module, example_inputs)"

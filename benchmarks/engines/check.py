@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.artifacts import Artifact
 from benchmarks.engines.sidecar import Sidecar, sidecar_read
-from benchmarks.errors import CannotRun, IntegrityError
+from benchmarks.errors import CannotRun, IntegrityError, ModelError
 from benchmarks.nvml import gpu_handle, nvml_open
 
 HEADER_BYTES = 28
 _EXACT = b"ftrt"  # a plan for one release
 _COMPATIBLE = b"vtrt"  # one that a newer release may take; every plan of TensorRT-RTX looks like it
+_TAGS = {"tensorrt": (_EXACT, _COMPATIBLE), "tensorrt_rtx": (_COMPATIBLE,)}
 _FIRST_TENSORRT = 5  # TensorRT-RTX counts from 1; a TensorRT older than 5 does not build such plans
 # words of TensorRT 5 to 10, the library's or the GPU's own number first, then the engine's
 _VERSIONS = re.compile(r"expecting library version ([\d.]+\d) got ([\d.]+\d)")
@@ -36,6 +38,29 @@ def engine_checked(engine: Artifact, *, runner: str, version: str) -> Path:
     else:
         _sidecar_check(path, engine.sha256, told, runner, version)
     return path
+
+
+def engine_file_check(path: Path, runners: Iterable[str]) -> None:
+    """Refuse a file that no library could take for an engine; needs none of them.
+
+    Raises:
+        ModelError: it is empty, too short, or does not begin as the engines of one of `runners` do.
+    """
+    with path.open("rb") as file:
+        header = file.read(HEADER_BYTES)
+    for runner in runners:
+        if len(header) < HEADER_BYTES:
+            what = (
+                "it is empty" if not header else f"its {len(header)} bytes are fewer than an engine's header"
+            )
+        elif header[:4] not in _TAGS.get(runner, ()):
+            what = f"it begins with {header[:4]!r}, which no engine of {runner} does"
+        else:
+            continue
+        raise ModelError(
+            f"{path.name} is no engine of {runner}: {what}; check the path, fetch the file again, "
+            "or build the engine anew with that runner"
+        )
 
 
 def capability_here() -> str | None:

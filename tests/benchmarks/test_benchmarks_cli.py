@@ -78,15 +78,16 @@ def test_compare_tells_an_exact_change_and_counts_pairs(report_file, tmp_path):
             row["samples"] = [value * 2 for value in row["samples"]]
     path = tmp_path / "other.json"
     path.write_text(json.dumps(other))
-    answer = benchmarks("compare", str(report_file), str(path), "--json")
+    # what this machine did meanwhile is another test's matter
+    answer = benchmarks("compare", str(report_file), str(path), "--unstable", "--json")
     assert answer.returncode == 0, answer.stderr
-    rows = {row["metric"]: row for row in json.loads(answer.stdout)}
+    rows = {row["metric"]: row for row in json.loads(answer.stdout)["comparisons"]}
     assert rows["parameter_count"]["verdict"] == "regressed"
     assert rows["parameter_count"]["relative"] == 1.0
     assert rows["latency_p50"]["relative"] == pytest.approx(1.0)
     assert len(rows["latency_p50"]["a"]) == 8
     assert "latency_cv" not in rows, "it is never judged"
-    table = benchmarks("compare", str(report_file), str(path))
+    table = benchmarks("compare", str(report_file), str(path), "--unstable")
     assert "regressed" in table.stdout
     assert "one process" in table.stdout
 
@@ -143,6 +144,13 @@ def test_list_and_env_for_people():
         (["compare", "gone.json", "gone.json"], "cannot read gone.json: No such file"),
         (["compare", "pyproject.toml", "pyproject.toml"], "is no report of `run --json`"),
         (["measure"], "invalid choice: 'measure'"),
+        (
+            [
+                *["run", "--model", "tiny-cnn", "--model", "tiny-bert", "--model", "tiny-clip"],
+                *["--suite", "mixed"],
+            ],
+            "suite mixed takes two models together, and --model names 3",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -215,7 +223,7 @@ def test_compare_pairs_reports_of_lists_by_model_and_precision(two_models, tmp_p
     assert answer.returncode == 0, answer.stderr
     verdicts = {
         (row["case"]["model"], row["case"]["precision"]): row["verdict"]
-        for row in json.loads(answer.stdout)
+        for row in json.loads(answer.stdout)["comparisons"]
         if row["metric"] == "parameter_count"
     }
     assert verdicts == {

@@ -7,8 +7,9 @@ import pytest
 
 from benchmarks.artifacts import Artifact
 from benchmarks.cases import ModelSource
+from benchmarks.cli.main import main
 from benchmarks.engines import check
-from benchmarks.engines.check import engine_checked, header_version, refusal_words
+from benchmarks.engines.check import engine_checked, engine_file_check, header_version, refusal_words
 from benchmarks.engines.sidecar import Sidecar, sidecar_path, sidecar_write
 from benchmarks.errors import CannotRun, IntegrityError
 from benchmarks.runners.base import Assets
@@ -93,6 +94,34 @@ def test_a_damaged_note_is_refused_by_name(tmp_path):
 @pytest.mark.parametrize("header", [b"", b"ftrt", b"ELF!" + bytes(30), b"ftrt\1\0\0\0" + bytes(30)])
 def test_what_is_no_known_header_tells_nothing(header):
     assert header_version(header) is None
+
+
+@pytest.mark.parametrize(
+    ("runner", "content", "words"),
+    [
+        ("tensorrt_rtx", b"", "it is empty"),
+        ("tensorrt_rtx", b"not an engine", "its 13 bytes are fewer than an engine's header"),
+        ("tensorrt", b"ELF!" + bytes(60), "it begins with b'ELF!'"),
+        ("tensorrt_rtx", b"ftrt" + bytes(60), "which no engine of tensorrt_rtx does"),
+    ],
+)
+def test_a_file_that_is_no_engine_ends_the_command_with_2(
+    tmp_path, monkeypatch, capfd, runner, content, words
+):
+    monkeypatch.chdir(tmp_path)
+    Path("x.engine").write_bytes(content)
+    arguments = ["run", "--engine", "x.engine", "--runner", runner, "--suite", "build", "--no-canary"]
+    assert main(arguments) == 2
+    told = capfd.readouterr()
+    assert f"x.engine is no engine of {runner}: " in told.err
+    assert words in told.err
+    assert "build the engine anew" in told.err
+    assert told.out == ""
+
+
+def test_a_file_with_a_known_header_passes_for_an_engine(tmp_path):
+    engine_file_check(plan(tmp_path / "a.engine", (10, 16, 1, 11)).path, ["tensorrt"])
+    engine_file_check(plan(tmp_path / "b.engine", (1, 7, 1, 116), b"vtrt").path, ["tensorrt", "tensorrt_rtx"])
 
 
 def test_the_librarys_refusal_names_both_sides():
