@@ -8,7 +8,9 @@ import pytest
 from django.urls import reverse
 
 from perfsite.dashboards.charts.comparing import Pair, Side, mean_of, sides_compare
+from perfsite.dashboards.selectors.compare import build_find
 from perfsite.results.models import Environment, Report
+from perfsite.runs.models import Build
 from tests.dashboards.conftest import BAD_S, GOOD_S, measured
 
 
@@ -94,3 +96,9 @@ def test_a_project_with_one_value_says_that_there_is_nothing_to_compare(world, p
 def test_an_unknown_build_or_way_is_told(world, person):
     assert "no build begins with" in compare(person, base="fffffff", new=world.builds[0].short)
     assert person.get(reverse("compare", args=["zoo"]), {"by": "moon"}).status_code == 404
+
+
+def test_a_commit_of_a_pull_request_that_was_taken_over_is_the_branchs(world):
+    build = world.jobs[0].run.build
+    Build.objects.create(project=world.project, branch="pull/7", sha=build.sha, ordinal=None, state="planned")
+    assert build_find(project=world.project, sha=build.sha[:10]) == build

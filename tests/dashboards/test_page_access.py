@@ -151,6 +151,10 @@ def test_a_file_is_a_download_and_never_a_page(world, person):
     answer = person.get(reverse("artifact", args=[artifact.pk]))
     assert answer.headers["Content-Disposition"].startswith("attachment")
     assert b"".join(answer.streaming_content) == b"<b>hi</b>"
+    artifact.file.storage.delete(artifact.file.name)
+    lost = person.get(reverse("artifact", args=[artifact.pk]))
+    assert lost.status_code == 404
+    assert b"not stored any more" in lost.content
 
 
 @pytest.mark.parametrize(

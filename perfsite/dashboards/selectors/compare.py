@@ -56,7 +56,9 @@ def build_find(*, project: Project, sha: str) -> Build:
     Raises:
         NotFoundError: no build does, or more than one.
     """
-    rows = list(project.builds.filter(sha__startswith=sha.lower()).order_by("-ordinal")[:2]) if sha else []
+    # a commit of a pull request that is on a branch since has two rows; the one without a place has no points
+    newest = F("ordinal").desc(nulls_last=True)
+    rows = list(project.builds.filter(sha__startswith=sha.lower()).order_by(newest)[:2]) if sha else []
     if not rows or (len(rows) == 2 and rows[0].sha != rows[1].sha):
         word = "more than one build begins" if rows else "no build begins"
         raise NotFoundError(f"In {project.slug} {word} with {sha[:64]!r}. The Builds page lists them.")

@@ -13,6 +13,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
+from perfsite.core.errors import NotFoundError
 from perfsite.dashboards.selectors.access import artifact_get, job_get, run_get
 from perfsite.dashboards.selectors.builds import build_rows
 from perfsite.dashboards.selectors.jobs import job_stages, live_job, run_jobs, run_ladder
@@ -129,7 +130,11 @@ def _environments(jobs: list[Job]) -> list[Any]:
 def artifact(request: HttpRequest, pk: int) -> HttpResponseBase:
     """A stored file, always as a download: what a watched repository made is never shown as a page."""
     found = artifact_get(request=request, pk=pk)
-    return FileResponse(found.file.open("rb"), as_attachment=True, filename=found.name)
+    try:
+        opened = found.file.open("rb")
+    except OSError:
+        raise NotFoundError(f"The content of {found.name} is not stored any more.") from None
+    return FileResponse(opened, as_attachment=True, filename=found.name)
 
 
 def _writer(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
