@@ -83,9 +83,10 @@ def _project_lock(project_id: int) -> None:
 
 
 def _keeper_stays(project_id: int) -> None:
-    """
+    """Nothing while some active person may give roles in the project.
+
     Raises:
-        ConflictError: no active person may give roles in the project.
+        ConflictError: nobody may.
     """
     here = Q(memberships__project=None) | Q(memberships__project_id=project_id)
     administrators = here & Q(memberships__role=Role.ADMINISTRATOR.name.lower())

@@ -27,10 +27,10 @@ def model_save(path, location=None, *, in_branch=False):
 
 def test_whole_file_and_weights_beside_it_are_taken(tmp_path):
     model_save(tmp_path / "whole.onnx")
-    weights_confined(tmp_path / "whole.onnx", tmp_path)
+    assert weights_confined(tmp_path / "whole.onnx", tmp_path) is None
     (tmp_path / "weights.bin").write_bytes(b"0" * 64)
     model_save(tmp_path / "split.onnx", "weights.bin")
-    weights_confined(tmp_path / "split.onnx", tmp_path)
+    assert weights_confined(tmp_path / "split.onnx", tmp_path) is None
 
 
 @pytest.mark.parametrize("in_branch", [False, True])

@@ -18,6 +18,10 @@ from perfsite.keeping import dependencies
 from perfsite.keeping.dependencies import bill_make, dependencies_audit
 
 ROOT = Path(__file__).resolve().parents[2]
+OFFLINE = ("bwrap", "--bind", "/", "/", "--dev", "/dev", "--unshare-net", "--", sys.executable, "manage.py")
+needs_bwrap = pytest.mark.skipif(
+    shutil.which("bwrap") is None, reason="bubblewrap, which takes the network away, is not here"
+)
 
 
 def test_the_bill_is_valid_and_names_what_is_installed():
@@ -30,24 +34,10 @@ def test_the_bill_is_valid_and_names_what_is_installed():
         assert parts[name.lower()]["purl"].startswith(f"pkg:pypi/{name.lower()}@")
 
 
-@pytest.mark.skipif(
-    shutil.which("bwrap") is None, reason="bubblewrap, which takes the network away, is not here"
-)
+@needs_bwrap
 def test_the_bill_is_made_without_a_network():
-    command = [
-        "bwrap",
-        "--bind",
-        "/",
-        "/",
-        "--dev",
-        "/dev",
-        "--unshare-net",
-        "--",
-        sys.executable,
-        "manage.py",
-    ]
     done = subprocess.run(
-        [*command, "dependencies", "bill"], cwd=ROOT, capture_output=True, text=True, check=False
+        [*OFFLINE, "dependencies", "bill"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)["components"]) > 50
@@ -67,24 +57,10 @@ def test_an_audit_that_cannot_be_made_is_no_clean_one(tmp_path):
         dependencies_audit(constraints=tmp_path / "not-there.txt")
 
 
-@pytest.mark.skipif(
-    shutil.which("bwrap") is None, reason="bubblewrap, which takes the network away, is not here"
-)
+@needs_bwrap
 def test_an_audit_without_a_network_is_no_clean_one(tmp_path):
     (tmp_path / "constraints.txt").write_text("jinja2==2.0\n")
-    command = [
-        "bwrap",
-        "--bind",
-        "/",
-        "/",
-        "--dev",
-        "/dev",
-        "--unshare-net",
-        "--",
-        sys.executable,
-        "manage.py",
-    ]
-    command += ["dependencies", "audit", "--constraints", str(tmp_path / "constraints.txt")]
+    command = [*OFFLINE, "dependencies", "audit", "--constraints", str(tmp_path / "constraints.txt")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "could not be made" in done.stderr

@@ -35,7 +35,7 @@ from perfsite.dashboards.selectors.alerts import (
     rule_get,
 )
 from perfsite.dashboards.views.reading import page
-from perfsite.dashboards.views.removing import Question, question_answer
+from perfsite.dashboards.views.removing import Question, asking, question_answer
 from perfsite.runs.models import Project
 
 
@@ -114,9 +114,7 @@ def rule_switch(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     return redirect("alerts", slug)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-@page
+@asking
 def rule_end(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Remove a rule."""
     project = project_get(request=request, slug=slug)
@@ -131,9 +129,7 @@ def rule_end(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     return question_answer(request, question, lambda: rule_remove(rule=found))
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-@page
+@asking
 def channel_end(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Remove a channel."""
     project = project_get(request=request, slug=slug)

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from perfsite.access.people import member_remove, member_store
 from perfsite.access.roles import Role, role_in
@@ -17,7 +17,7 @@ from perfsite.dashboards.forms.projects import ROLE_NAMES, MemberForm
 from perfsite.dashboards.selectors.access import project_get
 from perfsite.dashboards.selectors.members import MemberRow, member_get, members_of
 from perfsite.dashboards.views.reading import page
-from perfsite.dashboards.views.removing import Question, question_answer
+from perfsite.dashboards.views.removing import Question, asking, question_answer
 from perfsite.dashboards.views.twins import Table, page_render
 from perfsite.runs.models import Project
 
@@ -49,8 +49,7 @@ def member_set(request: HttpRequest, slug: str) -> HttpResponseBase:
     return redirect(_next(request, project))
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@page
+@asking
 def member_end(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Take a person's role away."""
     project = project_get(request=request, slug=slug)

@@ -6,14 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.contrib import messages
+from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
 
 from perfsite.access.audit import audit_tell
 from perfsite.core.errors import PerfsiteError
+from perfsite.dashboards.views.reading import page
 from perfsite.runs.models import Project
 
 _CONFLICT = 409
+
+
+def asking(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """A view that asks by GET and acts by POST, for people who are logged in."""
+    return require_http_methods(["GET", "HEAD", "POST"])(login_required(page(view)))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from perfsite.dashboards.forms.schedules import ScheduleForm, schedule_initial
 from perfsite.dashboards.selectors.access import project_get
 from perfsite.dashboards.selectors.schedules import ScheduleRow, schedules_of
 from perfsite.dashboards.views.reading import page
-from perfsite.dashboards.views.removing import Question, question_answer
+from perfsite.dashboards.views.removing import Question, asking, question_answer
 from perfsite.dashboards.views.twins import Table, page_render
 from perfsite.runs.models import Schedule
 from perfsite.runs.schedules import (
@@ -119,9 +119,7 @@ def schedule(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     return render(request, "dashboards/schedule.html", context, status=422 if form.errors else 200)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-@page
+@asking
 def remove(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Remove a schedule."""
     project = project_get(request=request, slug=slug)

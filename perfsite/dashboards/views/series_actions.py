@@ -9,7 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_POST
 
 from perfsite.core.errors import NotFoundError, PerfsiteError
 from perfsite.dashboards.formatting import plural
@@ -17,7 +17,7 @@ from perfsite.dashboards.selectors.access import series_get
 from perfsite.dashboards.selectors.series import note_get
 from perfsite.dashboards.services import note_add, note_remove
 from perfsite.dashboards.views.reading import page
-from perfsite.dashboards.views.removing import Question, question_answer
+from perfsite.dashboards.views.removing import Question, asking, question_answer
 from perfsite.regressions.confirmation.asked import (
     between_measure,
     change_mark,
@@ -87,9 +87,7 @@ def series_order(request: HttpRequest, pk: int, build: int, action: str) -> Http
     return _act(request, pk, build, action, _ORDERS)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-@page
+@asking
 def note_end(request: HttpRequest, pk: int, note: int) -> HttpResponse:
     """Remove a note."""
     series = series_get(request=request, pk=pk)
@@ -104,9 +102,7 @@ def note_end(request: HttpRequest, pk: int, note: int) -> HttpResponse:
     return question_answer(request, question, lambda: note_remove(note=found))
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-@page
+@asking
 def mark_end(request: HttpRequest, pk: int, build: int) -> HttpResponse:
     """Take a mark back that somebody made by hand."""
     series = series_get(request=request, pk=pk)
