@@ -18,6 +18,7 @@ from perfsite.results.models import Artifact
 from perfsite.results.services import report_store
 from tests.dashboards.markup import Page
 from tests.factories import build_make, case_make, claim, job_make
+from tests.soaked import MODELS
 
 CASE = case_make(model="cnn", runner="torch", suite="soak", duration_s=3, options={"segment_s": 1.5})
 
@@ -31,32 +32,6 @@ def soaked(folder, case: Case, function: str) -> tuple[Report, dict[str, bytes]]
         workdir=folder / "out", on_progress=lambda *_: None, device="cpu", canary=False,
     )  # fmt: skip
     return report, {ref.name: (folder / "out" / ref.name).read_bytes() for ref in report.artifacts}
-
-
-MODELS = """
-import ctypes
-import torch
-from torch import nn
-
-libc = ctypes.CDLL(None)
-libc.malloc.restype = ctypes.c_void_p
-
-class Net(nn.Module):
-    def __init__(self, leak):
-        super().__init__()
-        self.layer = nn.Linear(16, 4)
-        self.leak = leak
-
-    def forward(self, x):
-        self.leak()
-        return self.layer(x)
-
-def leaky():
-    return Net(lambda: libc.malloc(ctypes.c_size_t(1024))), (torch.zeros(1, 16),)
-
-def sound():
-    return Net(lambda: None), (torch.zeros(1, 16),)
-"""
 
 
 def sent(world, report: Report, files: dict[str, bytes], ordinal: int):

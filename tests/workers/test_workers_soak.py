@@ -14,6 +14,7 @@ from benchmarks.cases import Case
 from benchmarks.leaks.stream import RECORD, stream_read
 from benchmarks.report import Report
 from benchmarks.soak_readings import SoakReadings, readings_name
+from tests.soaked import MODELS
 from workers.client import SiteClient
 from workers.device import device_leased
 from workers.folders import Folders
@@ -21,29 +22,9 @@ from workers.messages import Hello, Limits, Order
 from workers.nursery import Nursery
 from workers.station import Station
 
-SOAK = """
-import ctypes
-import time
-import torch
-from torch import nn
-
-libc = ctypes.CDLL(None)
-libc.malloc.restype = ctypes.c_void_p
-KEPT = []
-
-class Net(nn.Module):
-    def __init__(self, leak):
-        super().__init__()
-        self.layer = nn.Linear(16, 4)
-        self.leak = leak
-
-    def forward(self, x):
-        self.leak()
-        return self.layer(x)
-
-def leaky():
-    return Net(lambda: libc.malloc(ctypes.c_size_t(1024))), (torch.zeros(1, 16),)
-
+SOAK = (
+    MODELS
+    + """
 def hungry():
     # so slow that on any machine a reading follows each iteration, and a hundred fit into the limit
     def leak():
@@ -54,6 +35,7 @@ def hungry():
 def broken():
     raise RuntimeError("no such layer: conv_17")
 """
+)
 
 
 @pytest.fixture
