@@ -98,7 +98,7 @@ def _row(made: Made, build: Build | None, incident: Incident | None) -> Row:
     if incident and verdict is None:  # it accuses a range, this commit among others
         told = "in a range"
     if not told and verdict and verdict.kind == Verdict.Kind.IMPROVED:
-        told = "improved"
+        told = "environment" if verdict.stage == "environment" else "improved"
     failed = Job.objects.filter(run__build=build, state="failed").count()
     state = told or (f"{failed} failed jobs" if failed else "quiet")
     if verdict is None or not told:
@@ -138,16 +138,32 @@ def searches_told(*, project: Project) -> list[str]:
 def _right(made: Made, state: str) -> bool | None:
     expected = made.step.expect
     if expected == "quiet":
+        if state == "environment":
+            return None
         # a commit that joins another's push is measured only when a search or a gap asks for it
         return None if state == "quiet" or (made.step.joins and state == "skipped") else False
     return state == expected
 
 
 def is_right(table: Sequence[Row], made: Sequence[Made]) -> bool:
-    """Whether each planted regression and change of the machine has its incident, and no other commit."""
-    incidents = ("regressed", "environment")
-    return all(
-        (row.verdict if row.verdict in incidents else "")
-        == (one.step.expect if one.step.expect in incidents else "")
+    """Whether each planted regression and change of the machine has its incident, and no other commit is accused.
+
+    A machine that is shared may change by itself while the demo runs. Saying so accuses nobody, so an
+    incident of the environment that nobody planted is no error.
+    """
+    return all(_is_right(row.verdict, one.step.expect) for row, one in zip(table, made, strict=True))
+
+
+def _is_right(told: str, expected: str) -> bool:
+    if expected in _TOLD_AS.values():
+        return told == expected
+    return told not in ("regressed", "in a range")
+
+
+def moves_told(table: Sequence[Row], made: Sequence[Made]) -> list[str]:
+    """The commits at which the machine moved by itself, as sentences; usually none."""
+    return [
+        f"{row.sha[:7]}: this machine itself changed ({row.metric} {row.change}); the code is innocent"
         for row, one in zip(table, made, strict=True)
-    )
+        if row.verdict == "environment" != one.step.expect
+    ]

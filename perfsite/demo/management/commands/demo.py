@@ -17,7 +17,7 @@ from rich.table import Table
 from perfsite.access.services import login_link_add
 from perfsite.core.errors import PerfsiteError
 from perfsite.demo.deliveries import push_deliver
-from perfsite.demo.outcome import Row, is_right, rows, searches_told, standing
+from perfsite.demo.outcome import Row, is_right, moves_told, rows, searches_told, standing
 from perfsite.demo.repository import Made, parts, repository_make
 from perfsite.demo.story import MORE, STEPS
 from perfsite.embedded.home import Home, home_open
@@ -100,6 +100,8 @@ class Command(BaseCommand):
         _table_print(table, console)
         for said in searches_told(project=project):
             console.print(f"Search for the guilty commit: {said}")
+        for said in moves_told(table, made):
+            console.print(said)
         console.print(f"from the first push to the last verdict: {time.monotonic() - started:.0f} s")
         return is_right(table, made)
 
