@@ -146,7 +146,7 @@ def _right(made: Made, state: str) -> bool | None:
 
 
 def is_right(table: Sequence[Row], made: Sequence[Made]) -> bool:
-    """Whether each planted regression and change of the machine has its incident, and no other commit is accused.
+    """Whether each planted regression and change of the machine was told, and no other commit accused.
 
     A machine that is shared may change by itself while the demo runs. Saying so accuses nobody, so an
     incident of the environment that nobody planted is no error.
