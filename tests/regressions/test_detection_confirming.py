@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from perfsite.regressions.detection import Ask, PairScreen, Spending
-from perfsite.regressions.detection.pairs import Answer, Pair, Question, pairs_weigh
+from perfsite.regressions.detection.pairs import Answer, Pair, Question, effect_bounds, pairs_weigh
 from tests.regressions.detection_pairs import asked
 
 
@@ -49,7 +49,8 @@ def test_the_finding_has_a_kind_an_interval_and_what_it_took():
     assert (finding.kind, told.index in (39, 40, 41)) == ("changed", True)
     assert finding.evidence >= 1 / Spending.alpha
     assert finding.change == pytest.approx(0.05, abs=0.03)
-    assert finding.low is None or finding.low < 0.05 < finding.high
+    assert finding.low < 0.05 < finding.high
+    assert (finding.level, finding.asked_at) == (1 - Spending.alpha, told.detected_at)
     screen, nothing, _ = replayed(values, np.ones(60))  # the same series, but pairs show no step
     assert (nothing, screen.finding.kind in ("same", "unknown")) == ([], True)
 
@@ -112,6 +113,20 @@ def test_ten_thousand_comparisons_of_nothing_with_a_look_after_every_pair_stay_u
         pairs = [Pair(4, 5, effect) for effect in effects.tolist()]
         told += any(pairs_weigh(question, pairs[:n]).evidence >= -np.log(alpha) for n in range(2, 11))
     assert told / experiments <= alpha
+
+
+def test_the_bounds_of_the_effect_hold_the_true_one_at_every_look_and_shrink():
+    rng, alpha, true = np.random.default_rng(9), 0.05, 0.02
+    question, misses, widths = Question(5, np.ones(1), 0.03, 0.009, 0.01), 0, []
+    for _ in range(400):
+        effects = (true + 0.01 * 2**0.5 * rng.standard_normal(10)).tolist()
+        looks = [effect_bounds(question, effects[:n], alpha) for n in (1, 2, 3, 5, 10)]
+        misses += not all(low < true < high for low, high in looks)
+        widths.append([high - low for low, high in looks])
+    assert misses <= 400 * alpha
+    means = np.mean(widths, axis=0)
+    assert (np.diff(means) < 0).all()
+    assert means[-1] < 0.06  # over six standard errors of ten pairs
 
 
 def test_the_evidence_is_the_plain_sum_over_scales_steps_and_places():

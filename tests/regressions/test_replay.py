@@ -8,6 +8,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
+from perfsite.regressions.replay import Options, replay
 from tests.regressions.detection_loom import series_generate
 from tests.regressions.replaying import ROOT, line, replay_home, step, told
 
@@ -104,6 +105,17 @@ def test_bad_lines_are_named_and_the_others_go_on(command):
     assert (len(sentences), status) == (len(BAD_LINES), 1)
 
 
+@pytest.mark.parametrize(
+    ("values", "relative"),
+    [([0] * 40 + [3] * 20, 1.0), ([0] * 40 + [-3] * 20, -1.0), ([3] * 40 + [0] * 20, -1.0)],
+)
+def test_a_change_from_zero_is_one_whole(command, values, relative):
+    for options in ([], ["--online"]):
+        rows, err, status = told(command(*options), line("a", values))
+        assert (status, err) == (0, "")
+        assert [(one["index"], one["relative"]) for one in rows[0]["changes"]] == [(40, relative)]
+
+
 def test_extreme_values_break_nothing(command):
     rng = np.random.default_rng(1)
     huge = [1e60, 1e-60, 0.0, -1e60, 1.0, -1e-60]
@@ -157,6 +169,15 @@ def test_no_standard_input_at_all_is_said(command):
     process = subprocess.run([*start, *replay], capture_output=True, text=True, check=False)
     assert (process.returncode, "Traceback" in process.stderr) == (1, False)
     assert "no standard input" in process.stderr
+
+
+def test_a_line_that_is_not_utf_8_is_named_and_the_others_go_on():
+    good, latin = line("a", step()).encode(), b'{"name": "caf\xe9", "values": [1]}\n'
+    written, told_of = [], []
+    with_mark = "\ufeff".encode() + good  # as some editors begin a file
+    assert not replay(iter([with_mark, latin, good]), written.append, told_of.append, Options())
+    assert [len(row["changes"]) for row in written] == [1, 1]
+    assert told_of == ["line 2: it is not UTF-8 (byte 0xe9 at place 13); save it as UTF-8"]
 
 
 def test_the_pure_part_imports_no_site():

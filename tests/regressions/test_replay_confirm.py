@@ -70,13 +70,35 @@ def test_pairs_that_show_nothing_refute_and_pairs_that_show_it_confirm(command):
     assert rows[0]["ask"]["a"] == 19
     assert rows[0]["ask"]["b"] >= 20
     # answers that no ask awaited are read as series, and refused
-    assert ({"name": "a", "changes": []} in rows, status) == (True, 1)
+    (answer,) = (row for row in rows if "changes" in row)
+    assert (answer["changes"], status) == ([], 1)
+    asked = [row["ask"] for row in rows if "ask" in row]
+    assert [one["told"] for one in answer["comparisons"]] == [False] * len(answer["comparisons"])
+    assert {one["verdict"] for one in answer["comparisons"]} <= {"same", "unknown"}
+    assert sum(one["spent"] for one in answer["comparisons"]) == answer["pairs"] == 3 * len(asked)
+    first = answer["comparisons"][0]
+    assert first["interval"][0] < first["effect"] < first["interval"][1]
+    assert first["interval"][0] < 0 < first["interval"][1] < 0.1
     clear = json.dumps({"a": [5.0, 5.01, 4.99, 5.0, 5.01], "b": [5.51, 5.49, 5.5, 5.52, 5.5]}) + "\n"
     rows, err, status = told(command("--online", "--confirm"), text + clear)
     assert (status, err) == (0, "")
     (change,) = rows[-1]["changes"]
     assert (change["index"], change["direction"]) == (20, "regressed")
     assert change["detected_at"] <= 22
+    assert (change["verdict"], change["level"], change["pairs"]) == ("regressed", 0.997, 5)
+    assert change["effect"] == pytest.approx(0.1, abs=0.01)
+    assert 0 < change["interval"][0] < change["effect"] < change["interval"][1]
+    (comparison,) = rows[-1]["comparisons"]
+    assert (comparison["index"], comparison["asked_at"]) == (20, change["detected_at"])
+    assert (comparison["told"], comparison["spent"], rows[-1]["pairs"]) == (True, 5, 5)
+
+
+def test_a_series_that_counts_up_for_the_better_says_improved(command):
+    text = line("a", step(points=26, at=20, seed=2), lower_is_better=False)
+    clear = json.dumps({"a": [5.0, 5.01, 4.99, 5.0, 5.01], "b": [5.51, 5.49, 5.5, 5.52, 5.5]}) + "\n"
+    (*_, row), err, _ = told(command("--online", "--confirm"), text + clear)
+    assert err == ""
+    assert [one["verdict"] for one in (*row["changes"], *row["comparisons"])] == ["improved", "improved"]
 
 
 def test_a_bad_answer_ends_the_question_and_the_end_of_input_ends_the_series(command):
@@ -85,7 +107,7 @@ def test_a_bad_answer_ends_the_question_and_the_end_of_input_ends_the_series(com
     )
     assert "line 2, the answer about 'a'" in err
     assert status == 1
-    assert {"name": "a", "changes": []} in rows
+    assert {"name": "a", "changes": [], "comparisons": [], "pairs": 0} in rows
     rows, err, status = told(command("--online", "--confirm"), line("a", step(points=26, at=20, seed=2)))
     assert "standard input ended while pairs of builds 19 and" in err
     assert ("ask" in rows[-1], status) == (True, 1)

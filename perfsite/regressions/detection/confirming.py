@@ -16,11 +16,10 @@ from typing import Literal
 
 import numpy as np
 
-from benchmarks.compare import interval_half_width
 from perfsite.regressions.detection.contrast import PLACE, Contrast
 from perfsite.regressions.detection.evidence import levels
 from perfsite.regressions.detection.online import OnlineScreen, _View
-from perfsite.regressions.detection.pairs import Answer, Pair, Question, pairs_weigh
+from perfsite.regressions.detection.pairs import Answer, Pair, Question, effect_bounds, pairs_weigh
 from perfsite.regressions.detection.personas import NEARLY, Persona, Told
 
 REMEMBERED = 64  # pairs on file at most
@@ -67,18 +66,25 @@ class Ask:
 
 @dataclass(frozen=True)
 class Finding:
-    """What the pairs say so far about the newest suspicion.
+    """What the pairs say about the newest suspicion: a new level that begins at `index` and `rises` or falls.
 
     `change` is b over a minus one (with values of zero or below: over the level), bounded by `low` and
-    `high` at 1 - alpha at all times together where pairs are normal; None while nothing bounds it.
+    `high` at `level` at all times together (`effect_bounds`); None without a pair.  `pairs` are those of
+    builds on both sides of `index`, of earlier questions too; `spent` those that were run when
+    `asked_at` was the newest build.
     """
 
+    index: int
+    asked_at: int
+    rises: bool
     kind: Kind
     change: float | None
     low: float | None
     high: float | None
+    level: float
     evidence: float
     pairs: int
+    spent: int
 
 
 Pairs = tuple[Sequence[float], Sequence[float]]
@@ -97,6 +103,7 @@ class PairScreen(OnlineScreen):
         self.pairs: list[Pair] = []
         self.runs = 0
         self.finding: Finding | None = None
+        self._spent = 0
         self._last = (-REMEMBERED, 0.0)  # the change told last: its index and step
 
     def asking(self) -> Asking:
@@ -107,6 +114,7 @@ class PairScreen(OnlineScreen):
         Raises:
             ValueError: unequal lengths, or a value that is not finite.
         """
+        self._spent = 0
         view = self._view()
         if view is None or not self._passes(view):
             return None
@@ -134,7 +142,8 @@ class PairScreen(OnlineScreen):
             now = odds + answer.evidence
             left = min(rule.most - len(across), rule.at_once - asked)
             over = now < rule.leave if asked else now + worth < rule.ask + debt
-            self._find("changed" if changed else "same" if now < rule.leave else "unknown", answer, across)
+            kind: Kind = "changed" if changed else "same" if now < rule.leave else "unknown"
+            self._find(kind, question, answer)
             if changed:
                 return answer
             if over or left <= 0:
@@ -159,6 +168,7 @@ class PairScreen(OnlineScreen):
                 break
             asked += 1
             answer = pairs_weigh(question, self.pairs)
+            self._find("changed", question, answer)
         return self._begun(view, answer)
 
     def _begun(self, view: _View, answer: Answer) -> Told | None:
@@ -185,6 +195,7 @@ class PairScreen(OnlineScreen):
         effects = self._effects(*values)
         self.pairs = [*self.pairs, *(Pair(ask.a, ask.b, effect) for effect in effects)][-REMEMBERED:]
         self.runs += 2 * len(effects)
+        self._spent += len(effects)
         return len(effects)
 
     def _effects(self, a: Sequence[float], b: Sequence[float]) -> list[float]:
@@ -206,14 +217,25 @@ class PairScreen(OnlineScreen):
         """Whether the change that pairs show is worth telling, as far as they know."""
         return bool(effects) and abs(float(np.mean(effects))) >= 0.5 * NEARLY * self.relevant
 
-    def _find(self, kind: Kind, answer: Answer, effects: list[float]) -> None:
-        count = len(effects)
-        mean = float(np.mean(effects)) if count else None
-        spread = float(np.std(effects, ddof=1)) if count > 1 else 0.0
-        half = interval_half_width(spread, count, self.spending.alpha) if count > 1 else None
-        bounds = (None, None) if mean is None or half is None else (mean - half, mean + half)
+    def _find(self, kind: Kind, question: Question, answer: Answer) -> None:
+        effects = self._across(answer.best)
+        edges: tuple[float | None, ...] = (None, None, None)
+        if effects:
+            edges = (float(np.mean(effects)), *effect_bounds(question, effects, self.spending.alpha))
         change, low, high = (
-            edge if edge is None or self.unit else math.expm1(min(edge, 700.0)) for edge in (mean, *bounds)
+            edge if edge is None or self.unit else math.expm1(min(edge, 700.0)) for edge in edges
         )
         evidence = math.exp(min(answer.evidence, 700.0))
-        self.finding = Finding(kind, change, low, high, evidence, count)
+        self.finding = Finding(
+            index=answer.best,
+            asked_at=self.count - 1,
+            rises=question.step > 0,
+            kind=kind,
+            change=change,
+            low=low,
+            high=high,
+            level=1.0 - self.spending.alpha,
+            evidence=evidence,
+            pairs=len(effects),
+            spent=self._spent,
+        )

@@ -25,6 +25,7 @@ from perfsite.regressions.detection.noise import Values
 FREEDOM = 5.0  # of one pair's effect: a spike among pairs is no proof
 _SCALES = np.array([0.25, 0.5, 1.0, 2.0, 4.0, 8.0])
 _SCALE_LOGS = np.log(np.array([0.04, 0.13, 0.33, 0.27, 0.15, 0.08]))
+_HALVINGS = 20  # a bound is then known to a millionth of the first guess
 _QUANTILES = np.array([-1.5, -0.75, 0.0, 0.75, 1.5])  # standard errors about the estimated step
 
 
@@ -109,6 +110,42 @@ def pairs_weigh(question: Question, pairs: Sequence[Pair]) -> Answer:
     posterior = prior + _log_sum(joint, axis=1) - _log_sum(nothing)
     evidence = float(_log_sum(posterior))
     return Answer(question.first, evidence, np.exp(posterior - evidence))
+
+
+def effect_bounds(question: Question, effects: Sequence[float], alpha: float) -> tuple[float, float]:
+    """The least and the largest effect that pairs of builds on both sides, at least one, do not exclude.
+
+    One is excluded when "nothing" and the steps in question, half and half, are likelier than it by 1/alpha:
+    the bound of the evidence, of every effect instead of none.  So the true one ever is with probability at
+    most alpha, however often one looks, where effects scatter as the model says.
+    """
+    values = np.asarray(effects, dtype=np.float64)
+    steps, step_logs = question.steps()
+    scales = (_SCALES * question.noise * math.sqrt(2.0))[:, None]
+
+    def likely(at: Values) -> Values:
+        each = _student((values - at[:, None])[:, None, :] / scales).sum(axis=2)
+        return _log_sum(each + _SCALE_LOGS - len(values) * np.log(scales[:, 0]), axis=1)
+
+    known = np.concatenate(([0.0], steps))
+    shares = np.concatenate(([0.0], step_logs)) - math.log(2.0)
+    least = float(_log_sum(shares + likely(known))) + math.log(alpha)
+    tried = np.concatenate((known, values, [values.mean()]))
+    best = float(tried[likely(tried).argmax()])
+
+    def edge(side: float) -> float:
+        inside, outside = 0.0, question.noise
+        while likely(np.array([best + side * outside]))[0] > least:
+            inside, outside = outside, 2.0 * outside
+        for _ in range(_HALVINGS):
+            middle = (inside + outside) / 2.0
+            if likely(np.array([best + side * middle]))[0] > least:
+                inside = middle
+            else:
+                outside = middle
+        return best + side * outside
+
+    return edge(-1.0), edge(1.0)
 
 
 def _student(t: Values) -> Values:

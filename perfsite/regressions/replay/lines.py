@@ -91,7 +91,11 @@ def pairs_read(text: bytes) -> tuple[list[float], list[float]]:
 
 def _object(text: bytes) -> dict[str, Any]:
     try:
-        row = json.loads(text)
+        row = json.loads(text.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise LineError(
+            f"it is not UTF-8 (byte 0x{text[error.start]:02x} at place {error.start}); save it as UTF-8"
+        ) from None
     except (ValueError, RecursionError) as error:
         raise LineError(f"it is not JSON: {error}") from None
     if not isinstance(row, dict):

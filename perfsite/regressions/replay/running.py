@@ -15,10 +15,9 @@ from perfsite.regressions.detection import (
     changes_told,
 )
 from perfsite.regressions.replay.asking import Write, pairs_ask
+from perfsite.regressions.replay.comparisons import Row, comparison_row, finding_row
 from perfsite.regressions.replay.lines import LineError, Series, Source, series_read
 from perfsite.regressions.replay.score import Tally, changes_score
-
-Changes = list[dict[str, object]]
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,22 @@ class Options:
     relevant: float = 0.01
     grain: float = 0.0
     pairs: int = Spending.most
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said about one series: its changes; with pairs also the comparisons and the runs they took."""
+
+    changes: list[Row]
+    comparisons: list[Row] | None = None
+    runs: int = 0
+
+    @property
+    def row(self) -> Row:
+        """The line, but for the name."""
+        if self.comparisons is None:
+            return {"changes": self.changes}
+        return {"changes": self.changes, "comparisons": self.comparisons, "pairs": self.runs // 2}
 
 
 def replay(lines: Iterator[bytes], write: Write, complain: Callable[[str], None], options: Options) -> bool:
@@ -58,45 +73,53 @@ class _Work:
         number = self.source.number
         try:
             series = series_read(text, labelled=self.options.score)
-            changes, runs = self.changes(series)
+            answer = self.answer(series)
         except LineError as error:
             self.complain(f"line {number}: {error}")
             return
-        self.write({"name": series.name, "changes": changes})
+        self.write({"name": series.name, **answer.row})
         if self.options.score:
-            self.tally.add(series_score(series, changes, runs))
+            self.tally.add(series_score(series, answer))
 
     def complain(self, sentence: str) -> None:
         """Tell of a line that is bad."""
         self.bad += 1
         self._complain(sentence)
 
-    def changes(self, series: Series) -> tuple[Changes, int]:
-        """The changes of one series, and the runs that were asked for."""
+    def answer(self, series: Series) -> Answer:
+        """What one series' line says."""
         options = self.options
         if not options.online:
             found = changes_find(series.values, relevant=options.relevant, grain=options.grain)
-            return [change_row(series, one.index, one.before, one.after, one.relative) for one in found], 0
+            return Answer(
+                [change_row(series, one.index, one.before, one.after, one.relative) for one in found]
+            )
         if options.confirm:
             return self.confirmed(series)
         screen = OnlineScreen(relevant=options.relevant, grain=options.grain)
-        return [told_row(series, told) for told in changes_told(series.values, screen)], 0
+        return Answer([told_row(series, told) for told in changes_told(series.values, screen)])
 
-    def confirmed(self, series: Series) -> tuple[Changes, int]:
-        """The suspicions that pairs confirmed, and the runs they took."""
+    def confirmed(self, series: Series) -> Answer:
+        """The suspicions that pairs were asked for, and of these the changes."""
         screen = PairScreen(
             Spending(most=self.options.pairs), relevant=self.options.relevant, grain=self.options.grain
         )
-        changes: Changes = []
-        for value in series.values:
+        changes: list[Row] = []
+        comparisons: list[Row] = []
+        for at, value in enumerate(series.values):
             screen.take(value)
             told = pairs_ask(screen, series, self.source, self.write, self.complain)
+            finding = screen.finding
+            if finding is None or finding.asked_at != at:
+                continue
             if told:
-                changes.append(told_row(series, told))
-        return changes, screen.runs
+                changes.append({**told_row(series, told), **finding_row(series, finding)})
+            if told or finding.spent:
+                comparisons.append(comparison_row(series, finding, told=told is not None))
+        return Answer(changes, comparisons, screen.runs)
 
 
-def change_row(series: Series, index: int, before: float, after: float, relative: float) -> dict[str, object]:
+def change_row(series: Series, index: int, before: float, after: float, relative: float) -> Row:
     """A change as it is written; `index` counts measured builds, the row all of them."""
     worse = (relative > 0) == series.lower_is_better
     return {
@@ -108,27 +131,27 @@ def change_row(series: Series, index: int, before: float, after: float, relative
     }
 
 
-def told_row(series: Series, told: Told) -> dict[str, object]:
+def told_row(series: Series, told: Told) -> Row:
     """A change that was told online."""
     row = change_row(series, told.index, told.before, told.after, told.relative)
     return {**row, "detected_at": series.builds[told.detected_at]}
 
 
-def series_score(series: Series, changes: Changes, runs: int) -> Tally:
+def series_score(series: Series, answer: Answer) -> Tally:
     """The score of one series; a label on a gap stands for the next measured build."""
     measured = series.builds
     places = [bisect_left(measured, label) for label in series.labels or ()]
     starts = sorted({measured[place] for place in places if place < len(measured)})
     last = series.length - 1
-    told = [(int(str(row["index"])), int(str(row.get("detected_at", last)))) for row in changes]
+    told = [(int(str(row["index"])), int(str(row.get("detected_at", last)))) for row in answer.changes]
     tally = changes_score([(start, start) for start in starts], told, series.length)
-    tally.runs = runs
+    tally.runs = answer.runs
     return tally
 
 
-def score_row(tally: Tally, options: Options) -> dict[str, object]:
+def score_row(tally: Tally, options: Options) -> Row:
     """The score as it is written; None where there is nothing to divide by."""
-    row: dict[str, object] = {
+    row: Row = {
         "points": tally.builds,
         "labels": tally.events,
         "told": tally.told,
