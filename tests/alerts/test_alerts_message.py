@@ -50,7 +50,7 @@ def test_the_text_tells_how_much_since_when_how_sure_and_where_to_go():
         "Last good: bbbbbbb",
         "confirmed by 8 interleaved pairs on one device",
         "at most once in 1,234 comparisons",
-        SLOWER.command,
+        f"Reproduce it, in a clone of the repository:\n    {SLOWER.command}",
         "http://site/projects/demo/incidents/7/",
     ):
         assert words in text
@@ -72,6 +72,7 @@ def test_a_long_incident_names_the_first_and_counts_the_rest():
     assert message.subject.endswith(f", and {MOST_ROWS + 2} more")
     assert message.text.count("confirmed by") == MOST_ROWS
     assert "and 3 more metrics on the page" in message.text
+    assert "Reproduce the first, in a clone of the repository:" in message.text
 
 
 def test_a_counted_metric_is_certain():

@@ -42,7 +42,7 @@ def blocks_of(message: Message) -> dict[str, Any]:
         body = "\n".join(_plain(line) for line in lines)
         blocks.append(_section(f"*{_plain(heading)}*\n{body}" if heading else body))
     if message.command:
-        blocks.append(_section(f"Reproduce the first:\n```{_plain(message.command)}```"))
+        blocks.append(_section(f"{message.command_title}:\n```{_plain(message.command)}```"))
     links = "   ".join(f"<{url}|{_plain(title)}>" for title, url in message.links)
     if links:
         blocks.append(_section(links))

@@ -40,7 +40,7 @@ def card_of(message: Message) -> dict[str, Any]:
         body += [_block(line, spacing="Small", isSubtle=bool(heading)) for line in lines]
     if message.command:
         body += [
-            _block("Reproduce the first:"),
+            _block(f"{message.command_title}:"),
             _block(message.command, fontType="Monospace", spacing="Small"),
         ]
     card = {

@@ -30,6 +30,7 @@ def message_compose(facts: IncidentFacts) -> Message:
         tone="quiet" if facts.withdrawn else "improved" if facts.is_improvement else "regressed",
         sections=tuple(_sections(facts)),
         command=command_of(facts),
+        command_title="Reproduce the first" if len(facts.regressions) > 1 else "Reproduce it",
         links=tuple(_links(facts)),
         payload=payload_of(facts),
     )

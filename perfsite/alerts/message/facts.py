@@ -24,6 +24,7 @@ class Message:
     tone: str = "regressed"  # regressed, improved, quiet
     sections: tuple[tuple[str, tuple[str, ...]], ...] = ()
     command: str = ""
+    command_title: str = "Reproduce it"
     links: tuple[tuple[str, str], ...] = ()
     payload: Mapping[str, Any] = field(default_factory=dict)
     image: bytes = b""

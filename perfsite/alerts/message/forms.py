@@ -13,7 +13,7 @@ _FONT = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,sans-serif"
 _MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+|~@!&])")
 
 CHART_ID = "chart@perfsite"
-_REPRODUCE = "Reproduce the first, in a clone of the repository:"
+_WHERE = "in a clone of the repository"
 
 
 def text_of(message: Message) -> str:
@@ -23,7 +23,7 @@ def text_of(message: Message) -> str:
         body = [f"    {line}" for line in lines] if heading else list(lines)
         parts.append("\n".join([heading, *body] if heading else body))
     if message.command:
-        parts.append(f"{_REPRODUCE}\n    {message.command}")
+        parts.append(f"{message.command_title}, {_WHERE}:\n    {message.command}")
     parts += [f"{title}: {url}" for title, url in message.links]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -39,7 +39,8 @@ def html_of(message: Message, *, chart: bool = False) -> str:
     )
     sections = "".join(_html_section(heading, lines) for heading, lines in message.sections)
     command = (
-        f'<p>{_REPRODUCE}</p><pre style="background:#EEF0F3;padding:10px 12px;border-radius:6px;'
+        f"<p>{message.command_title}, {_WHERE}:</p>"
+        f'<pre style="background:#EEF0F3;padding:10px 12px;border-radius:6px;'
         f'white-space:pre-wrap;overflow-wrap:anywhere;font-size:12px">{escape(message.command)}</pre>'
         if message.command
         else ""
@@ -58,7 +59,7 @@ def markdown_of(message: Message) -> str:
         body = [markdown_escape(line) for line in lines]
         parts.append("  \n".join([f"**{markdown_escape(heading)}**", *body] if heading else body))
     if message.command:
-        parts.append(f"{_REPRODUCE}\n```\n{message.command.replace('```', '')}\n```")
+        parts.append(f"{message.command_title}, {_WHERE}:\n```\n{message.command.replace('```', '')}\n```")
     parts.append(" · ".join(f"[{title}]({url})" for title, url in message.links))
     return "\n\n".join(part for part in parts if part)
 
