@@ -14,8 +14,12 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
 from typing import Any
 
 import httpx
@@ -28,6 +32,9 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 SCHEMES = ("https", "http")
 _PORTS = {"https": 443, "http": 80}
+# libraries take no resolver of ours, so there is one for all, which does nothing unless it is asked to
+_JUDGED: ContextVar[bool] = ContextVar("names_judged", default=False)
+_INSTALLING = threading.Lock()
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last four bytes are an IPv4 address
 ANSWER_BYTES = 64 * 2**20
 ANSWER_S = 300.0
@@ -95,7 +102,7 @@ def host_addresses(host: str, port: int) -> list[Address]:
     """The addresses `host` resolves to now, all of them judged.
 
     A caller that connects by itself, by name, is guarded against a wrong address but not against a name
-    that changes in between; `outbound_client` is guarded against both.
+    that changes in between; `outbound_client` and `names_judged` guard against both.
 
     Raises:
         OutboundRefusedError: it does not resolve, or one of its addresses is not called.
@@ -108,6 +115,41 @@ def host_addresses(host: str, port: int) -> list[Address]:
     for address in addresses:
         _judge(host, address)
     return list(dict.fromkeys(addresses))
+
+
+@contextmanager
+def names_judged() -> Iterator[None]:
+    """Within it every name that this context's Python code resolves is judged.
+
+    For libraries that connect by themselves: they connect to what a name was resolved to, so what was judged
+    is what is called, however the name answers a moment later.
+
+    Raises:
+        OutboundRefusedError: out of the library's own call, an address is not called.
+    """
+    with _INSTALLING:
+        if not getattr(socket.getaddrinfo, "is_judging", False):
+            socket.getaddrinfo = _judging(socket.getaddrinfo)
+    token = _JUDGED.set(True)
+    try:
+        yield
+    finally:
+        _JUDGED.reset(token)
+
+
+def _judging(resolve: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+    """The resolver that judges where `names_judged` asks for it, and is `resolve` everywhere else."""
+
+    @wraps(resolve)
+    def judging(host: Any, *rest: Any, **more: Any) -> list[Any]:
+        answers = resolve(host, *rest, **more)
+        if _JUDGED.get():
+            for row in answers:
+                _judge(str(host), ipaddress.ip_address(str(row[4][0]).partition("%")[0]))
+        return answers
+
+    judging.is_judging = True  # type: ignore[attr-defined]
+    return judging
 
 
 class OutboundTransport(httpx.BaseTransport):

@@ -17,8 +17,10 @@ class Forge(Protocol):
     ) -> None:
         """Set the check of a commit."""
 
-    def comment_put(self, *, project: Project, pull_request: int, body: str, marker: str) -> None:
-        """Write the one comment of a pull request, or edit the one that has the marker."""
+    def comment_put(
+        self, *, project: Project, pull_request: int, body: str, marker: str, known: int | None = None
+    ) -> int:
+        """Write the one comment of a pull request, or edit it; its id, which is `known` the next time."""
 
 
 FORGES: dict[str, Forge] = {"github": github, "gitlab": gitlab}

@@ -22,6 +22,7 @@ class PullRequest(models.Model):
     from_fork = models.BooleanField(default=True)
     is_open = models.BooleanField(default=True)
     updated_at = models.DateTimeField(null=True)
+    comment_id = models.BigIntegerField(null=True, help_text="the forge's number of our comment")
     opened_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

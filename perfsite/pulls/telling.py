@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import random
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -15,8 +16,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from perfsite.alerts.channels import DeliveryError
-from perfsite.pulls.forges import FORGES
-from perfsite.pulls.models import PullHead
+from perfsite.alerts.retrying import LONGEST, retry_wait
+from perfsite.pulls.forges import FORGES, Forge
+from perfsite.pulls.models import PullHead, PullRequest
 from perfsite.pulls.selectors import head_jobs, outcome_of, pull_url
 from perfsite.pulls.table import MARKER, Outcome, comment_markdown
 from perfsite.runs.models import Job
@@ -26,7 +28,6 @@ log = logging.getLogger(__name__)
 MAX_TRIES = 8
 _RECENT = timedelta(days=7)  # an older head changes no more
 _BACKOFF_FIRST = timedelta(seconds=30)
-_BACKOFF_LONGEST = timedelta(hours=1)
 
 
 def heads_tell() -> int:
@@ -56,7 +57,7 @@ def _head_try(head: PullHead, jobs: Sequence[Job], *, is_newest: bool) -> bool:
         log.exception("telling of %s failed", head)
         PullHead.objects.filter(pk=head.pk).update(
             tell_error="telling failed inside the site; its log tells why",
-            tell_due_at=timezone.now() + _BACKOFF_LONGEST,
+            tell_due_at=timezone.now() + LONGEST,
         )
         return False
 
@@ -87,16 +88,19 @@ def _head_tell(head: PullHead, jobs: Sequence[Job], *, is_newest: bool) -> bool:
     return True
 
 
-def _call(forge: object, head: PullHead, outcome: Outcome, url: str, body: str) -> None:
+def _call(forge: Forge, head: PullHead, outcome: Outcome, url: str, body: str) -> None:
     project = head.pull.project
-    forge.status_set(  # type: ignore[attr-defined]
+    forge.status_set(
         project=project, sha=head.sha, state=outcome.check, description=outcome.sentence, url=url
     )
     # while it runs the check says so; a comment is for results, and there are none of what was cancelled
     if body and not outcome.open and head.state not in ("received", "superseded"):
-        forge.comment_put(  # type: ignore[attr-defined]
-            project=project, pull_request=head.pull.number, body=body, marker=MARKER
+        pull = head.pull
+        written = forge.comment_put(
+            project=project, pull_request=pull.number, body=body, marker=MARKER, known=pull.comment_id
         )
+        if written != pull.comment_id:
+            PullRequest.objects.filter(pk=pull.pk).update(comment_id=written)
 
 
 def _put_off(head: PullHead, digest: str, error: DeliveryError) -> None:
@@ -104,7 +108,12 @@ def _put_off(head: PullHead, digest: str, error: DeliveryError) -> None:
     log.info("pull request %s could not be told: %s", head.pull.number, error)
     tries = head.tell_tries + 1
     over = error.permanent or tries >= MAX_TRIES
-    wait = min(_BACKOFF_FIRST * 2 ** (tries - 1), _BACKOFF_LONGEST)
+    wait = retry_wait(
+        tries,
+        first=_BACKOFF_FIRST,
+        share=random.random(),  # noqa: S311 - jitter, no secret
+        asked=error.retry_after,
+    )
     values = {"told_sha256": digest, "tell_tries": 0} if over else {"tell_tries": tries}
     PullHead.objects.filter(pk=head.pk).update(
         tell_error=str(error)[:1000], tell_due_at=timezone.now() + wait, **values

@@ -3,16 +3,20 @@
 import base64
 import hashlib
 import hmac
+import ipaddress
 import json
+import socket
 import threading
 import time
 from datetime import timedelta
 
 import pytest
 
-from perfsite.alerts.channels import DeliveryError
+from perfsite.alerts.channels import DeliveryError, gitlab
+from perfsite.alerts.models import Channel
 from tests.alerts.sending import send
 from tests.alerts.test_alerts_services import incident, outbox  # noqa: F401 - fixtures
+from tests.factories import project_make
 
 pytestmark = pytest.mark.django_db
 
@@ -127,6 +131,34 @@ def test_apprise_follows_no_redirect(sink):
         send("apprise", sink.url.replace("http://", "json://"))
     assert sink.calls
     assert not any("secret" in call.path for call in sink.calls)
+
+
+@pytest.mark.parametrize("kind", ["apprise", "gitlab"])
+def test_a_name_that_changes_its_answer_after_it_was_judged_is_not_called(sink, settings, monkeypatch, kind):
+    """DNS rebinding: the first look-up is judged well, the one that the library connects by is not."""
+    settings.OUTBOUND_NETWORKS = (ipaddress.ip_network("192.0.2.0/24"),)
+    real, answers = socket.getaddrinfo, ["192.0.2.1"] if kind == "apprise" else []
+
+    def resolve(host, port, *rest, **more):
+        named = host == "rebinding.example"
+        return real((answers.pop() if answers else "127.0.0.1") if named else host, port, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    url = sink.url.replace("127.0.0.1", "rebinding.example")
+    project = project_make()
+    Channel.objects.create(
+        project=project, kind="gitlab", name="forge", settings={"api_url": url}, secrets={"token": "t"}
+    )
+    status = {"project": project, "sha": "a" * 40, "state": "success", "description": "x", "url": url}
+    call = {
+        "apprise": lambda: send("apprise", url.replace("http://", "json://")),
+        "gitlab": lambda: gitlab.status_set(**status),
+    }
+    with pytest.raises(DeliveryError, match="no public address") as caught:
+        call[kind]()
+    assert caught.value.is_misdirected
+    assert not answers
+    assert not sink.calls
 
 
 def test_apprise_calls_no_host_that_its_form_does_not_show():

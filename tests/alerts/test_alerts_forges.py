@@ -20,6 +20,7 @@ from tests.factories import build_make, project_make
 
 pytestmark = pytest.mark.django_db
 
+STRANGER = {"id": 9, "type": "User"}
 FORGES = {"github": github, "gitlab": gitlab}
 SHA = "a" * 40
 
@@ -30,11 +31,18 @@ class Kept:
     def __init__(self) -> None:
         self.rows: dict[str, list[dict]] = {}
         self.writes: list[str] = []
+        self.account = {"id": 1, "type": "User"}
+        self.says_who = True
 
     def answer(self, call: Call) -> Answer:
         path = urlsplit(call.path).path.replace("/repository/", "/")
+        if path.endswith("/user"):
+            status = 200 if self.says_who else 403
+            return status, {"Content-Type": "application/json"}, json.dumps(self.account).encode()
         path = path.replace("/statuses/", "/commits/", 1).removesuffix("/statuses")
         status, found = 200, self._at(path, call)
+        if found is None:
+            return 404, {"Content-Type": "application/json"}, b'{"message": "Not Found"}'
         if call.method != "GET":
             self.writes.append(f"{call.method} {path.rsplit('/', 2)[-2]}")
             status = 201 if call.method == "POST" else 200
@@ -42,10 +50,11 @@ class Kept:
 
     def _at(self, path: str, call: Call) -> object:
         number = path.rsplit("/", 1)[-1]
-        if call.method == "GET":
-            return self.rows.get(path, [])
+        if call.method == "GET" and not number.isdecimal():
+            return self.rows.get(path, {} if path.count("/") < 5 else [])
         if call.method == "POST":
-            row = {"id": sum(map(len, self.rows.values())) + 1, **call.json}
+            row = {"id": sum(map(len, self.rows.values())) + 1, **self.by(self.account), **call.json}
+            row["issue_url"] = path.removesuffix("/comments")
             row["status"] = row.get("state")
             row["state"] = row.get("state", "")
             # statuses come the newest first, comments the oldest
@@ -56,10 +65,14 @@ class Kept:
             for row in [one for one in rows if str(one["id"]) == number]:
                 if call.method == "DELETE":
                     rows.remove(row)
-                else:
+                elif call.method != "GET":
                     row |= call.json
                 return row
-        return {}
+        return None
+
+    @staticmethod
+    def by(account: dict) -> dict:
+        return {"user": account, "author": account}
 
 
 @pytest.fixture(params=["github", "gitlab"])
@@ -107,8 +120,9 @@ def test_a_comment_is_edited_in_place_and_a_second_one_goes(forge):
     assert line != marker_line(project=project, pull_request=8, marker="pull")
     assert [word.split()[0] for word in kept.writes] in (["POST", "PATCH"], ["POST", "PUT"])
     # what somebody else wrote stays, what two senders wrote at once becomes one
-    rows += [{"id": 50, "body": "thanks"}, {"id": 51, "body": f"second\n\n{line}"}]
-    quoted = {"id": 52, "body": f"> me\n\n{line}", "user": {"id": 9}, "author": {"id": 9}}
+    twin = {"id": 51, "body": f"second\n\n{line}", **kept.by(kept.account)}
+    rows += [{"id": 50, "body": "thanks"}, twin]
+    quoted = {"id": 52, "body": f"> me\n\n{line}", **kept.by(STRANGER)}
     rows.append(quoted)
     module.comment_put(body="third", **put)
     assert [row["body"] for row in rows] == [f"third\n\n{line}", "thanks", quoted["body"]]
@@ -123,6 +137,65 @@ def test_a_comment_that_somebody_put_there_before_is_not_ours(forge):
     rows.insert(0, forged)
     module.comment_put(body="second", **put)
     assert [row["body"].split()[0] for row in rows] == ["mine", "second"]
+
+
+def test_who_copies_the_sealed_line_into_an_older_comment_does_not_get_ours(forge):
+    module, project, _, kept = forge
+    put = {"project": project, "pull_request": 7, "marker": "pull request"}
+    older = {"id": 0, "body": "first!", **kept.by(STRANGER)}
+    known = module.comment_put(body="first", **put)
+    (rows,) = kept.rows.values()
+    rows.insert(0, older)
+    older["body"] = f"mine\n\n{marker_line(project=project, pull_request=7, marker='pull request')}"
+    taken = older["body"]
+    for body, given in (("second", known), ("third", None), ("fourth", known)):
+        assert module.comment_put(body=body, known=given, **put) == known
+        assert [row["body"].split()[0] for row in rows] == ["mine", body]
+    assert older["body"] == taken
+
+
+def test_our_comment_that_is_gone_is_written_anew_and_another_accounts_is_left(forge):
+    module, project, _, kept = forge
+    put = {"project": project, "pull_request": 7, "marker": "pull request"}
+    known = module.comment_put(body="first", **put)
+    (rows,) = kept.rows.values()
+    rows.clear()
+    rows.append({"id": 40, "body": "thanks", **kept.by(STRANGER)})
+    again = module.comment_put(body="second", known=known, **put)
+    assert [row["body"].split()[0] for row in rows] == ["thanks", "second"]
+    kept.account = {"id": 2, "type": "User"}  # the token is another account's since
+    other = module.comment_put(body="third", known=again, **put)
+    assert [row["body"].split()[0] for row in rows] == ["thanks", "second", "third"]
+    assert module.comment_put(body="fourth", known=other, **put) == other != again
+
+
+def test_where_the_forge_does_not_say_who_we_are_what_we_write_says_it(forge):
+    """GitHub tells no app who it is.  The older of ours stays, nobody else's is taken for it."""
+    module, project, _, kept = forge
+    kept.says_who, kept.account = False, {"id": 3, "type": "Bot"}
+    put = {"project": project, "pull_request": 7, "marker": "pull request"}
+    known = module.comment_put(body="first", **put)
+    (rows,) = kept.rows.values()
+    line = marker_line(project=project, pull_request=7, marker="pull request")
+    rows.insert(0, {"id": 0, "body": f"mine\n\n{line}", **kept.by(STRANGER)})
+    rows.append({"id": 30, "body": f"beep\n\n{line}", **kept.by({"id": 4, "type": "Bot"})})
+    for body, given in (("second", known), ("third", None)):
+        assert module.comment_put(body=body, known=given, **put) == known
+        assert [row["body"].split()[0] for row in rows] == ["mine", body, "beep"]
+
+
+def test_who_we_are_is_asked_again_when_the_forge_fails_to_say(forge):
+    """A second comment would be written if a failure were taken for an answer."""
+    module, project, sink, kept = forge
+
+    def answer(call: Call) -> Answer:
+        return (502, {}, b"") if call.path.endswith("/user") else kept.answer(call)
+
+    sink.answer = answer
+    with pytest.raises(DeliveryError) as caught:
+        module.comment_put(project=project, pull_request=7, marker="pull", body="x")
+    assert not caught.value.permanent
+    assert not kept.writes
 
 
 @pytest.mark.parametrize(("status", "permanent"), [(401, True), (404, True), (502, False), (429, False)])

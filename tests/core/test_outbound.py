@@ -6,16 +6,19 @@ import socket
 import ssl
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
+import requests
 
 from perfsite.core import outbound
 from perfsite.core.outbound import (
     OutboundRefusedError,
     OutboundTooLargeError,
     host_addresses,
+    names_judged,
     outbound_client,
     url_check,
 )
@@ -159,6 +162,24 @@ def test_a_name_that_changes_its_answer_reaches_only_the_judged_address(serve, n
         with pytest.raises(OutboundRefusedError, match=r"127\.0\.0\.9"):  # asked again for a new request
             client.get(url)
     assert inner.hosts == []
+
+
+def test_a_library_that_connects_by_itself_connects_to_the_judged_address(serve, names, settings):
+    settings.OUTBOUND_NETWORKS = [ipaddress.ip_network("127.0.0.1/32")]
+    good = serve("127.0.0.1")
+    inner = serve("127.0.0.9", good.server_port)
+    names["rebinding.example"] = [["127.0.0.1"], ["127.0.0.9"]]
+    url = f"http://rebinding.example:{good.server_port}/"
+    with names_judged():
+        assert requests.get(url, timeout=5).text == "127.0.0.1"
+        with pytest.raises(OutboundRefusedError, match=r"127\.0\.0\.9"):
+            requests.get(url, timeout=5)
+        with pytest.raises(OutboundRefusedError, match=r"127\.0\.0\.9"):
+            requests.get(f"http://127.0.0.9:{good.server_port}/", timeout=5)
+        with ThreadPoolExecutor() as others:  # another thread's calls are its own business
+            assert others.submit(requests.get, url, timeout=5).result().text == "127.0.0.9"
+    assert len(inner.hosts) == 1
+    assert requests.get(url, timeout=5).text == "127.0.0.9"
 
 
 def test_a_redirect_is_judged_like_a_request(serve, names, settings):

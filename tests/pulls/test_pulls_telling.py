@@ -1,16 +1,20 @@
 """Telling a forge: once for each change, again after an error, never after a permanent one."""
 
+import ipaddress
 from dataclasses import replace
 from datetime import timedelta
+from email.utils import format_datetime
 
 import pytest
 from django.utils import timezone
 
 from perfsite.alerts.channels import DeliveryError
+from perfsite.alerts.models import Channel
 from perfsite.pulls import telling
 from perfsite.pulls.models import PullHead
 from perfsite.pulls.services import head_approve, pull_close, pull_receive
 from perfsite.pulls.told import PullTold
+from tests.alerts.http_sink import http_sink
 from tests.factories import project_make
 
 
@@ -27,6 +31,7 @@ class Recorded:
 
     def comment_put(self, **told):
         self.comments.append(told)
+        return told["known"] or 5_000_000_000
 
 
 @pytest.fixture
@@ -54,12 +59,14 @@ def test_a_head_is_told_once_for_each_change(head, forge):
     assert status["url"].endswith("/pulls/github/7/")
     assert forge.comments[0]["marker"] == "pull request"
     assert "<!--" not in forge.comments[0]["body"]
+    assert forge.comments[0]["known"] is None
     head_approve(head=head, actor="ada")
     assert telling.heads_tell() == 1
     PullHead.objects.update(state="skipped", reason="the pull request changes only README.md")
     assert telling.heads_tell() == 1
     assert [status["state"] for status in forge.statuses] == ["pending", "pending", "success"]
     assert len(forge.comments) == 2  # while it waits to run, the check alone says so
+    assert forge.comments[1]["known"] == 5_000_000_000  # GitHub's ids outgrew 32 bits
 
 
 def test_one_head_that_cannot_be_told_keeps_no_other_from_being_told(head, forge, monkeypatch):
@@ -104,6 +111,38 @@ def test_error_is_tried_again_and_a_permanent_one_is_not(head, forge):
     assert telling.heads_tell() == 1
     head.refresh_from_db()
     assert head.tell_error == ""
+
+
+@pytest.mark.parametrize(
+    ("asked", "least", "most"),
+    [(timedelta(minutes=20), 20, 21), (timedelta(days=9), 24 * 60, 24 * 60 + 1), (None, 0.2, 0.6)],
+    ids=["as asked", "a day at most", "nothing asked"],
+)
+def test_a_forge_that_asks_for_time_is_given_it(head, forge, asked, least, most):
+    forge.error = DeliveryError("429", retry_after=asked)
+    before = timezone.now()
+    telling.heads_tell()
+    head.refresh_from_db()
+    assert timedelta(minutes=least) <= head.tell_due_at - before <= timedelta(minutes=most)
+
+
+@pytest.mark.parametrize(
+    ("value", "least", "most"), [("1200", 1200, 1205), ("date", 1190, 1205)], ids=["seconds", "date"]
+)
+def test_retry_after_of_a_real_answer_is_heard(head, settings, value, least, most):
+    settings.ALERTS_HTTP = True
+    settings.OUTBOUND_NETWORKS = (ipaddress.ip_network("127.0.0.0/8"),)
+    before = timezone.now()
+    wanted = format_datetime(before + timedelta(minutes=20), usegmt=True) if value == "date" else value
+    with http_sink() as sink:
+        sink.say(503, b"busy", Retry_After=wanted)
+        Channel.objects.create(
+            project=head.pull.project, kind="github", name="forge", settings={"api_url": sink.url},
+            secrets={"token": "t0ken"},
+        )  # fmt: skip
+        telling.heads_tell()
+    head.refresh_from_db()
+    assert least <= (head.tell_due_at - before).total_seconds() <= most
 
 
 @pytest.mark.parametrize("closed", [False, True])

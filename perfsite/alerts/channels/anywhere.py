@@ -9,7 +9,7 @@ from apprise.utils.parse import parse_qsd
 
 from perfsite.alerts.channels.base import ChannelKind, DeliveryError, Field, Outgoing
 from perfsite.alerts.channels.calling import schemes_allowed
-from perfsite.core.outbound import OutboundRefusedError, host_addresses
+from perfsite.core.outbound import OutboundRefusedError, host_addresses, names_judged
 
 # options that have apprise read a file of this machine, or connect to a host that is not the URL's own
 _REFUSED = frozenset(
@@ -41,8 +41,12 @@ def notify(outgoing: Outgoing) -> None:
     plugin = plugin_judged(outgoing.secrets["secret_url"])
     message = outgoing.message
     began = time.monotonic()
-    if plugin.notify(body=message.text, title=message.subject, body_format=NotifyFormat.TEXT):
-        return
+    try:
+        with names_judged():  # its own connections too, to whatever host
+            if plugin.notify(body=message.text, title=message.subject, body_format=NotifyFormat.TEXT):
+                return
+    except OutboundRefusedError as error:
+        raise DeliveryError(str(error), is_misdirected=True) from error
     waited = time.monotonic() - began
     raise DeliveryError(
         f"{plugin.service_name} did not take the message; the site's log has apprise's reason",

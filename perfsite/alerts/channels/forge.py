@@ -30,7 +30,10 @@ def credentials_of(*, project: Project, kind: str) -> Channel:
 
 
 def marker_line(*, project: Project, pull_request: int, marker: str) -> str:
-    """The hidden line that a comment is found by; sealed, so that nobody can have written it before us."""
+    """The hidden line that a comment whose id is not known is found by, among those of our own account.
+
+    It is sealed, so that nobody can have written it before us.
+    """
     about = f"{project.pk} {pull_request} {marker}"
     seal = salted_hmac("perfsite.alerts.comment", about, algorithm="sha256").hexdigest()[:32]
     return f"<!-- perfsite: {marker} {seal} -->"

@@ -5,6 +5,8 @@ Before it writes it looks: what stands there already is not written again.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -30,6 +32,7 @@ API_URL = "https://api.github.com"
 STATES = {name: name for name in ("pending", "success", "failure", "error")} | {"cancelled": "error"}
 _PAGE = 100
 _MOST_PAGES = 30
+_UNSAID = (403, 404)  # what an app hears that asks who it is
 _NO_COMMIT = "No commit found"  # with a 422
 _SECONDARY_WAIT = timedelta(minutes=1)  # what GitHub asks for where it names no time
 
@@ -60,29 +63,40 @@ def status_set(*, project: Project, sha: str, state: str, description: str, url:
         forge.ask("POST", f"statuses/{sha}", json={**wanted, "context": CONTEXT})
 
 
-def comment_put(*, project: Project, pull_request: int, body: str, marker: str) -> None:
-    """Write the comment with this marker, or edit it: there is one, never a second.
+def comment_put(
+    *, project: Project, pull_request: int, body: str, marker: str, known: int | None = None
+) -> int:
+    """Write the one comment of a pull request, or edit it; returns its id, to be given as `known` next time.
+
+    Where none is known, or it is gone, ours is the one with the sealed line that our own account wrote.
 
     Raises:
         DeliveryError: GitHub did not take it, or the project has no GitHub channel.
     """
     forge, line = _Forge(project), marker_line(project=project, pull_request=pull_request, marker=marker)
-    text = f"{body}\n\n{line}"
-    found = _comments(forge, pull_request, line)
-    if not found:
-        forge.ask("POST", f"issues/{pull_request}/comments", json={"body": text})
-        # of two writers at once each sees both: the oldest stays
-        found = _comments(forge, pull_request, line)
-    for row in found[1:]:
-        if _author(row) != _author(found[0]):  # somebody quotes ours
-            continue
+    text, us = f"{body}\n\n{line}", forge.account()
+    row = forge.comment(known, pull_request) if known else None
+    if row is None or (us is not None and _author(row) != us):  # another account's token since
+        row = _one(forge, _comments(forge, pull_request, line), us)
+    if row is None:
+        row = forge.ask("POST", f"issues/{pull_request}/comments", json={"body": text})
+        # who wrote it is who we are; of several of ours, by two writers at once, the oldest stays
+        row = _one(forge, _comments(forge, pull_request, line), _author(row)) or row
+    if row["body"] != text:
+        forge.ask("PATCH", f"issues/comments/{row['id']}", json={"body": text})
+    return int(row["id"])
+
+
+def _one(forge: _Forge, rows: list[dict[str, Any]], us: object) -> dict[str, Any] | None:
+    """Our oldest comment, the others of ours deleted; None while it is not known who we are."""
+    ours = [row for row in rows if us is not None and _author(row) == us]
+    for row in ours[1:]:
         forge.ask("DELETE", f"issues/comments/{row['id']}")
-    if found and found[0]["body"] != text:
-        forge.ask("PATCH", f"issues/comments/{found[0]['id']}", json={"body": text})
+    return ours[0] if ours else None
 
 
 def _comments(forge: _Forge, pull_request: int, line: str) -> list[dict[str, Any]]:
-    """The comments that end with the hidden line, the oldest first."""
+    """The comments that end with the sealed line, the oldest first."""
     found: list[dict[str, Any]] = []
     for number in range(1, _MOST_PAGES + 1):
         params = {"per_page": _PAGE, "page": number}
@@ -116,16 +130,54 @@ class _Forge:
             auto_retry=False,
         )
 
+    def account(self) -> object:
+        """The number of whose token it is; None where GitHub does not say: it tells no app.
+
+        Raises:
+            DeliveryError: GitHub did not answer that.
+        """
+        with self._told("GET"):
+            try:
+                answer: Response[Any] = self._github.request("GET", "/user")
+            except RequestFailed as error:
+                if error.response.status_code not in _UNSAID or "rate limit" in error.response.text:
+                    raise
+                return None
+        status_judge(self._host, answer.status_code, "")
+        return answer.json().get("id")
+
+    def comment(self, number: int, pull_request: int) -> dict[str, Any] | None:
+        """The comment of this id, where it is still there and of this pull request.
+
+        Raises:
+            DeliveryError: GitHub did not answer that.
+        """
+        try:
+            row: dict[str, Any] = self.ask("GET", f"issues/comments/{number}")
+        except DeliveryError as error:
+            if error.is_gone:
+                return None
+            raise
+        return row if str(row.get("issue_url", "")).endswith(f"/{pull_request}") else None
+
     def ask(self, method: str, path: str, **parts: Any) -> Any:
         """One call; what GitHub answered, parsed.
 
         Raises:
             DeliveryError: it failed.
         """
-        try:
+        with self._told(method):
             response: Response[Any] = self._github.request(
                 method, f"/repos/{self._repository}/{path}", **parts
             )
+        status_judge(self._host, response.status_code, "")  # githubkit passes redirects on
+        return response.json() if response.content else None
+
+    @contextmanager
+    def _told(self, method: str) -> Iterator[None]:
+        """One call; its failure is told as what it means for a retry."""
+        try:
+            yield
         except RateLimitExceeded as error:
             raise DeliveryError(f"{self._host} limits the rate", retry_after=error.retry_after) from error
         except RequestFailed as error:
@@ -137,8 +189,6 @@ class _Forge:
             if isinstance(error.exc, OutboundRefusedError):
                 raise DeliveryError(str(error.exc), is_misdirected=True) from error
             raise DeliveryError(f"{self._host} gave no answer: {error}", is_unknown=True) from error
-        status_judge(self._host, response.status_code, "")  # githubkit passes redirects on
-        return response.json() if response.content else None
 
     def _refused(self, method: str, status: int, text: str) -> None:
         """Nothing where the answer is about the channel: its token, its repository, the forge itself.

@@ -24,7 +24,7 @@ from perfsite.alerts.channels.forge import (
     statuses_tell,
 )
 from perfsite.alerts.message import text_cut
-from perfsite.core.outbound import OutboundRefusedError, host_addresses
+from perfsite.core.outbound import OutboundRefusedError, names_judged
 from perfsite.runs.models import Project
 
 API_URL = "https://gitlab.com"
@@ -62,8 +62,12 @@ def status_set(*, project: Project, sha: str, state: str, description: str, url:
             commit.statuses.create({"state": STATES[state], "name": CONTEXT, **wanted})
 
 
-def comment_put(*, project: Project, pull_request: int, body: str, marker: str) -> None:
-    """Write the note with this marker on a merge request (its iid), or edit it: there is one, never a second.
+def comment_put(
+    *, project: Project, pull_request: int, body: str, marker: str, known: int | None = None
+) -> int:
+    """Write the one note on a merge request (its iid), or edit it; returns its id, for `known` next time.
+
+    Where none is known, or it is gone, ours is the one with the sealed line that our own account wrote.
 
     Raises:
         DeliveryError: GitLab did not take it, or the project has no GitLab channel.
@@ -72,23 +76,48 @@ def comment_put(*, project: Project, pull_request: int, body: str, marker: str) 
     text = f"{body}\n\n{line}"
     with _forge(project) as repository:
         notes = repository.mergerequests.get(pull_request, lazy=True).notes
-        found = _notes(notes, line)
-        if not found:
-            notes.create({"body": text})
-            # of two writers at once each sees both: the oldest stays
-            found = _notes(notes, line)
-        for row in found[1:]:
-            if _author(row) == _author(found[0]):  # else somebody quotes ours
-                row.delete()
-        if found and found[0].body != text:
-            found[0].body = text
-            found[0].save()
+        us = _account(repository.manager.gitlab)
+        row = _note(notes, known) if known else None
+        if row is None or (us is not None and _author(row) != us):  # another account's token since
+            row = _one(notes, line, us)
+        if row is None:
+            row = notes.create({"body": text})
+            # who wrote it is who we are; of several of ours, by two writers at once, the oldest stays
+            row = _one(notes, line, _author(row)) or row
+        if row.body != text:
+            row.body = text
+            row.save()
+        return int(row.id)
 
 
-def _notes(notes: Any, line: str) -> list[Any]:
-    """The notes that end with the hidden line, the oldest first."""
-    rows = notes.list(iterator=True)
-    return sorted((row for row in rows if row.body.rstrip().endswith(line)), key=lambda row: row.id)
+def _account(client: Gitlab) -> object:
+    """The number of whose token it is; None where GitLab does not say."""
+    try:
+        client.auth()
+    except GitlabError as error:
+        if error.response_code not in (403, 404):
+            raise
+        return None
+    return client.user.id if client.user else None
+
+
+def _note(notes: Any, number: int) -> Any:
+    """The note of this id; None when it is gone."""
+    try:
+        return notes.get(number)
+    except GitlabError as error:
+        if error.response_code == 404:
+            return None
+        raise
+
+
+def _one(notes: Any, line: str, us: object) -> Any:
+    """Our oldest note with the sealed line, the others of ours deleted; None while we are not known."""
+    rows = [row for row in notes.list(iterator=True) if row.body.rstrip().endswith(line)]
+    ours = sorted((row for row in rows if us is not None and _author(row) == us), key=lambda row: row.id)
+    for row in ours[1:]:
+        row.delete()
+    return ours[0] if ours else None
 
 
 def _author(row: Any) -> object:
@@ -107,15 +136,13 @@ class _Client(Gitlab):
 def _forge(project: Project) -> Iterator[Any]:
     """One project on GitLab with the project's token; its failures are told as what they mean for a retry.
 
-    The address is judged before each use.  The library connects by name, so a name that answers differently
-    in between is not seen.
+    The library connects by name: every name is judged as it is resolved for the connection.
     """
     row = credentials_of(project=project, kind=KIND.name)
     base = row.settings.get("api_url") or API_URL
     host = address_judged(base)
     name = row.settings.get("repository") or project.forge_name
     try:
-        host_addresses(host, 443)
         session = requests.Session()
         session.trust_env = False
         session.max_redirects = 0  # where one leads was not judged
@@ -126,7 +153,8 @@ def _forge(project: Project) -> Iterator[Any]:
             session=session,
             keep_base_url=True,
         )
-        yield client.projects.get(name, lazy=True)
+        with names_judged():
+            yield client.projects.get(name, lazy=True)
     except OutboundRefusedError as error:
         raise DeliveryError(str(error), is_misdirected=True) from error
     except GitlabError as error:
