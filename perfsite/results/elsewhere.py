@@ -16,8 +16,10 @@ from django.utils import timezone
 from benchmarks.report import Environment as EnvironmentFacts
 from perfsite.results.artifacts import REPORT_NAME, file_keep
 from perfsite.results.environments import environment_split
-from perfsite.results.models import Artifact, Measurement, Report, Series
-from perfsite.results.services import environment_note, points_count, series_find_or_make
+from perfsite.results.models import Artifact, Measurement, Report
+from perfsite.results.points import Point, points_counted, points_insert
+from perfsite.results.series import series_fields, series_note
+from perfsite.results.services import environment_note
 from perfsite.results.signals import report_stored
 from perfsite.runs.commits import Commit
 from perfsite.runs.models import Build, Job, Project, Run
@@ -89,11 +91,15 @@ def results_store(*, project: Project, results: Results, raw: bytes) -> Accepted
         if before is not None:
             return Accepted(build, before, False, 0, len(results.values))
         job = _job_make(run, results, digest)
+        rows = list(_points_of(build, job, results).values())
+        points = [point for point, _ in rows]
         report = Report.objects.create(
-            job=job, environment=environment_note(told=results.environment), kind="measure"
+            job=job,
+            environment=environment_note(told=results.environment),
+            kind="measure",
+            **points_counted(points, [metric for _, metric in rows]),
         )
-        rows = _points_store(build, job, results)
-        points_count(report, rows)
+        points_insert(points)
         _body_keep(job, kept)
         run_refresh(run_id=run.pk)
         transaction.on_commit(partial(report_stored.send_robust, sender=Report, report_id=report.pk))
@@ -119,41 +125,37 @@ def _job_make(run: Run, results: Results, digest: str) -> Job:
     )
 
 
-def _points_store(build: Build, job: Job, results: Results) -> list[Measurement]:
-    """The points of those series that have none of this build."""
+def _points_of(build: Build, job: Job, results: Results) -> dict[int, tuple[Point, str]]:
+    """The points of those series that have none of this build, by series, each with its metric."""
     if build.ordinal is None:
-        return []
-    names = ("model", "runner", "precision", "shape", "suite")
+        return {}
     where = environment_split(results.environment.facts)
     split = f"{SPLIT}, {where}"[:200] if where else SPLIT
-    rows: dict[int, Measurement] = {}
-    for value in results.values:
-        series = series_find_or_make(
-            build=build,
-            device_class=results.device_class,
-            split=split,
-            fields={name: getattr(value, name) for name in names},
-            metric=value.metric,
+    rows = [
+        series_fields(
+            build=build, device_class=results.device_class, split=split, case=value, metric=value.metric
         )
-        rows.setdefault(series.pk, _point(series, build, job, value))
-    known = Measurement.objects.filter(series_id__in=list(rows), ordinal=build.ordinal)
+        for value in results.values
+    ]
+    points: dict[int, tuple[Point, str]] = {}
+    series = series_note(project_id=build.project_id, rows=rows)
+    for one, value in zip(series, results.values, strict=True):
+        point = Point(
+            one,
+            build.ordinal,
+            value.value,
+            value.ci_low,
+            value.ci_high,
+            value.n,
+            value.unstable,
+            build.pk,
+            job.pk,
+        )
+        points.setdefault(one, (point, value.metric))
+    known = Measurement.objects.filter(series_id__in=list(points), ordinal=build.ordinal)
     for series_id in known.values_list("series_id", flat=True):
-        del rows[series_id]
-    return Measurement.objects.bulk_create(rows.values())
-
-
-def _point(series: Series, build: Build, job: Job, value: Value) -> Measurement:
-    return Measurement(
-        series=series,
-        ordinal=build.ordinal or 0,  # the caller has seen that it has one
-        value=value.value,
-        ci_low=value.ci_low,
-        ci_high=value.ci_high,
-        n=value.n,
-        unstable=value.unstable,
-        build=build,
-        job=job,
-    )
+        del points[series_id]
+    return points
 
 
 def _body_keep(job: Job, kept: ContentFile) -> None:

@@ -15,15 +15,15 @@ from django.db import transaction
 
 from benchmarks.cases import Case
 from benchmarks.report import Environment as EnvironmentFacts
-from benchmarks.report import Measurement as Measured
 from benchmarks.report import Remark
 from benchmarks.report import Report as Body
 from perfsite.core.errors import PerfsiteError
 from perfsite.core.text import text_clean
 from perfsite.results.artifacts import REPORT_NAME, artifact_store
 from perfsite.results.environments import environment_split
-from perfsite.results.metrics import metric_is_judged
-from perfsite.results.models import Environment, Measurement, Report, Series
+from perfsite.results.models import Environment, Report, Series
+from perfsite.results.points import Point, points_counted, points_insert
+from perfsite.results.series import series_fields, series_note
 from perfsite.results.signals import report_stored
 from perfsite.runs.cases import cases_of, origin_of
 from perfsite.runs.lease import attempt_finish, attempt_get
@@ -31,8 +31,6 @@ from perfsite.runs.models import Attempt, Build, Job
 
 # what of a report's body is kept in its row
 _KEPT = {"outcomes", "stages", "remarks", "comparisons", "canary"}
-# their order is part of every key: keep it
-_KEY_FIELDS = ("branch", "device_class", "split", "model", "runner", "precision", "shape", "suite", "metric")
 log = logging.getLogger(__name__)
 
 _SHAPE_LONGEST = Series._meta.get_field("shape").max_length or 0
@@ -59,10 +57,10 @@ def report_store(*, token: UUID, body: Body, raw: bytes) -> bool:
         attempt = attempt_get(token=token)
         _check_matches(attempt.job, body)
         environment = environment_note(told=body.environment)
-        report = _report_row(attempt, environment, body)
-        if body.kind == "measure":
-            points = _points_store(attempt=attempt, environment=environment, body=body)
-            points_count(report, points)
+        points = _points_of(attempt, environment, body)
+        metrics = [measured.metric for measured in body.measurements] if points else []
+        report = _report_row(attempt, environment, body, points_counted(points, metrics))
+        points_insert(points)
         attempt_finish(attempt=attempt)
         artifact_store(attempt=attempt, name=REPORT_NAME, kind="report", content=kept)
         transaction.on_commit(partial(report_stored.send_robust, sender=Report, report_id=report.pk))
@@ -102,90 +100,48 @@ def _check_matches(job: Job, body: Body) -> None:
         )
 
 
-def _report_row(attempt: Attempt, environment: Environment, body: Body) -> Report:
+def _report_row(attempt: Attempt, environment: Environment, body: Body, counted: Mapping[str, int]) -> Report:
     plain = text_clean(body.model_dump(mode="json", include=_KEPT))
     return Report.objects.create(
-        job=attempt.job, attempt=attempt, environment=environment, kind=body.kind, **plain
+        job=attempt.job, attempt=attempt, environment=environment, kind=body.kind, **plain, **counted
     )
 
 
-def _points_store(*, attempt: Attempt, environment: Environment, body: Body) -> list[Measurement]:
+def _points_of(attempt: Attempt, environment: Environment, body: Body) -> list[Point]:
+    """The points of a measure job's report; none where the build is off the branch's line."""
     job = attempt.job
-    build = Build.objects.select_for_update().get(pk=job.run.build_id)
-    if build.ordinal is None:  # off the branch's line: the report stays with its job
+    if body.kind != "measure":
         return []
+    build = Build.objects.select_for_update().get(pk=job.run.build_id)
+    if build.ordinal is None:  # the report stays with its job
+        return []
+    rows = [
+        series_fields(
+            build=build,
+            device_class=job.device_class,
+            split=environment.split,
+            case=measured.case,
+            metric=measured.metric,
+        )
+        for measured in body.measurements
+    ]
+    series = series_note(project_id=build.project_id, rows=rows)
     doubtful = _cases_unstable(body.remarks)
     ordered = cases_of(job.spec)
-    told = body.measurements
-    series = series_note(build=build, job=job, split=environment.split, told=told)
-    rows = [
-        Measurement(
-            series=one,
-            ordinal=build.ordinal,
-            value=measured.value,
-            ci_low=measured.ci_low,
-            ci_high=measured.ci_high,
-            n=measured.n,
-            unstable=_is_unstable(measured.case, doubtful, ordered),
-            build=build,
-            job=job,
+    return [
+        Point(
+            one,
+            build.ordinal,
+            measured.value,
+            measured.ci_low,
+            measured.ci_high,
+            measured.n,
+            _is_unstable(measured.case, doubtful, ordered),
+            build.pk,
+            job.pk,
         )
-        for one, measured in zip(series, told, strict=True)
+        for one, measured in zip(series, body.measurements, strict=True)
     ]
-    Measurement.objects.bulk_create(rows, ignore_conflicts=True)
-    return rows
-
-
-def points_count(report: Report, points: Sequence[Measurement]) -> None:
-    """Note on the report what it gave to series."""
-    report.points = len(points)
-    report.judged = sum(metric_is_judged(point.series.metric) for point in points)
-    report.unstable = sum(point.unstable for point in points)
-    report.save(update_fields=["points", "judged", "unstable"])
-
-
-def series_note(*, build: Build, job: Job, split: str, told: Sequence[Measured]) -> list[Series]:
-    """The series of each measurement, in order, made when it is its first point; two queries for all."""
-    names = ("model", "runner", "precision", "shape", "suite")
-    rows = []
-    for measured in told:
-        fields = {name: getattr(measured.case, name) for name in names}
-        rows.append(_series_fields(build, job.device_class, split, fields, measured.metric))
-    keys = [series_key(project_id=build.project_id, fields=row) for row in rows]
-    known = _series_by_key(keys)
-    fresh = {key: row for key, row in zip(keys, rows, strict=True) if key not in known}
-    if fresh:
-        made = [Series(key=key, project_id=build.project_id, **row) for key, row in fresh.items()]
-        Series.objects.bulk_create(made, ignore_conflicts=True)  # another report may make them just now
-        known |= _series_by_key(list(fresh))
-    return [known[key] for key in keys]
-
-
-def _series_by_key(keys: Sequence[str]) -> dict[str, Series]:
-    return {row.key: row for row in Series.objects.filter(key__in=keys)}
-
-
-def _series_fields(
-    build: Build, device_class: str, split: str, fields: Mapping[str, str], metric: str
-) -> dict[str, str]:
-    """All that a series is known by, but the project."""
-    return {"branch": build.branch, "device_class": device_class, "split": split, **fields, "metric": metric}
-
-
-def series_find_or_make(
-    *, build: Build, device_class: str, split: str, fields: Mapping[str, str], metric: str
-) -> Series:
-    """The series of a case's `fields` (model, runner, precision, shape, suite, in this order) and metric."""
-    row = _series_fields(build, device_class, split, fields, metric)
-    key = series_key(project_id=build.project_id, fields=row)
-    series, _ = Series.objects.get_or_create(key=key, defaults={"project_id": build.project_id, **row})
-    return series
-
-
-def series_key(*, project_id: int, fields: Mapping[str, str]) -> str:
-    """The key of the series with these fields, named as in `series_note`."""
-    text = json.dumps([project_id, *(fields[name] for name in _KEY_FIELDS)])
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _cases_unstable(remarks: Sequence[Remark]) -> set[Case | None]:

@@ -13,7 +13,7 @@ from perfsite.regressions.models import Incident, Regression, Verdict
 from perfsite.results.artifacts import REPORT_NAME
 from perfsite.results.models import Artifact, Measurement, Report, Series
 from perfsite.results.samples import samples_read
-from perfsite.results.services import series_key
+from perfsite.results.series import series_key
 from perfsite.runs.cases import cases_of
 from perfsite.runs.models import Job, Project
 from tests.factories import build_make, project_make

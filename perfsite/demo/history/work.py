@@ -21,7 +21,7 @@ from perfsite.demo.history.loading import id_next, rows_load
 from perfsite.demo.history.story import Story
 from perfsite.results.environments import environment_split
 from perfsite.results.models import Environment, Report, Series
-from perfsite.results.services import series_key
+from perfsite.results.series import series_key
 from perfsite.runs.models import Attempt, Build, Job, Project, Run, Worker
 
 _JOB_TIME = timedelta(seconds=95)
