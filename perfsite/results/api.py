@@ -19,7 +19,7 @@ from ninja import Router, Schema, Status
 from pydantic import ValidationError
 
 from benchmarks.report import Report as Body
-from perfsite.access.auth import WORKERS
+from perfsite.access.auth import WORKERS, worker_token
 from perfsite.core.errors import UnavailableError
 from perfsite.core.problems import Problem
 from perfsite.core.text import text_clean
@@ -30,6 +30,7 @@ from perfsite.results.artifacts import (
     stream_copy,
 )
 from perfsite.results.services import ReportMismatchError, report_store
+from perfsite.runs.confining import attempt_confine
 from perfsite.runs.lease import attempt_get
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Stored(Schema):
 )
 def artifact(request: HttpRequest, token: UUID, name: str, kind: str, sha256: str) -> Status:
     """A file of the attempt, as the raw body."""
+    attempt_confine(attempt_token=token, token=worker_token(request))
     if name == REPORT_NAME:
         raise DigestMismatchError(f"{name} is the report's own name; send the file under another")
     name, kind = text_clean(name)[:150], text_clean(kind)[:20]
@@ -71,6 +73,7 @@ def artifact(request: HttpRequest, token: UUID, name: str, kind: str, sha256: st
 )
 def report(request: HttpRequest, token: UUID) -> dict[str, bool]:
     """The report of the attempt, JSON, may be gzipped; the attempt and its job are done with it."""
+    attempt_confine(attempt_token=token, token=worker_token(request))
     try:
         raw = _body(request)
         body = Body.model_validate_json(raw)

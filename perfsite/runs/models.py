@@ -168,6 +168,13 @@ class Worker(models.Model):
     device_uuid = models.CharField(max_length=100)
     facts = models.JSONField(default=dict)
     telemetry = models.JSONField(default=dict)
+    token = models.ForeignKey(
+        "access.Token",
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="workers",
+        help_text="the only one that may speak for it, while it lives",
+    )
     first_seen = models.DateTimeField(default=timezone.now)
     last_seen = models.DateTimeField(default=timezone.now)
 

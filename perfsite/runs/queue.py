@@ -11,8 +11,10 @@ from django.db import connection, transaction
 from django.db.models import F, Max, Q, QuerySet
 from django.utils import timezone
 
+from perfsite.access.models import Token
 from perfsite.core.errors import ConflictError
 from perfsite.runs.comparing import PAIRS_MOST
+from perfsite.runs.confining import worker_confine
 from perfsite.runs.lease import attempt_lose
 from perfsite.runs.models import Attempt, Build, BuildFile, Job, Worker
 from perfsite.runs.pairs import pairs_drop_others, pairs_of
@@ -24,30 +26,42 @@ _SEEN_EVERY = timedelta(seconds=1)
 _TRIED = 5
 
 
-def worker_greet(*, name: str, device: Device, facts: dict) -> Worker:
-    """Note a worker that introduces itself.
+@transaction.atomic
+def worker_greet(*, name: str, device: Device, facts: dict, token: Token | None = None) -> Worker:
+    """Note a worker that introduces itself with `token`; without one it is nobody's until a token comes.
 
     Raises:
+        ForbiddenError: the name is a worker's of another living token.
         ConflictError: a living worker on another device has this name.
     """
-    known = Worker.objects.filter(name=name).first()
+    told = {
+        "device_class": device.device_class,
+        "device_name": device.name,
+        "device_uuid": device.uuid,
+        "facts": facts,
+        "last_seen": timezone.now(),
+    }
+    # of two that are new at once, the second finds the first one's row
+    worker, new = Worker.objects.select_for_update().get_or_create(
+        name=name, defaults={**told, "token": token}
+    )
+    if new:
+        return worker
+    if token is not None:
+        worker_confine(worker=worker, token=token)
+    _check_not_elsewhere(worker, device)
+    Worker.objects.filter(pk=worker.pk).update(**told)
+    worker.refresh_from_db()
+    return worker
+
+
+def _check_not_elsewhere(known: Worker, device: Device) -> None:
     alive = timezone.now() - timedelta(seconds=settings.LEASE_SECONDS)
-    if known and known.device_uuid != device.uuid and known.last_seen > alive:
+    if known.device_uuid != device.uuid and known.last_seen > alive:
         raise ConflictError(
-            f"a worker {name!r} is alive on {known.device_name} ({known.device_uuid}); "
+            f"a worker {known.name!r} is alive on {known.device_name} ({known.device_uuid}); "
             "give this one another name with --name"
         )
-    worker, _ = Worker.objects.update_or_create(
-        name=name,
-        defaults={
-            "device_class": device.device_class,
-            "device_name": device.name,
-            "device_uuid": device.uuid,
-            "facts": facts,
-            "last_seen": timezone.now(),
-        },
-    )
-    return worker
 
 
 def job_claim(*, worker: Worker) -> Attempt | None:

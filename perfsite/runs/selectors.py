@@ -52,7 +52,8 @@ def device_classes_waiting() -> list[str]:
 
 def worker_get(*, name: str, device: Device) -> Worker | None:
     """The worker of this name on this device, None when it never said hello."""
-    return Worker.objects.filter(name=name, device_uuid=device.uuid).first()
+    workers = Worker.objects.select_related("token")
+    return workers.filter(name=name, device_uuid=device.uuid).first()
 
 
 def device_alive(*, job: Job) -> str:
