@@ -22,6 +22,7 @@ from perfsite.keeping.models import Check
 from perfsite.results.models import Report
 from perfsite.runs.models import Attempt, Build, Job, SiteStart, Worker
 from perfsite.webhooks.models import RefusalCount
+from workers.messages import READINGS
 
 RECENT = 20_000
 CANARY_REPORTS = 2_000
@@ -116,10 +117,15 @@ def _devices() -> Iterator[GaugeMetricFamily]:
     for row in Worker.objects.filter(last_seen__gte=now - timedelta(seconds=_SEEN_S)):
         who = (row.name, row.device_class, row.device_uuid)
         seen.append((*who, (now - row.last_seen).total_seconds()))
-        readings += [(*who, name, value) for name, value in row.telemetry.items() if value is not None]
+        readings += [(*who, name, value) for name, value in row.telemetry.items() if _is_told(name, value)]
     yield _gauge("worker_silent_seconds", "since the worker was last heard of", labels, seen)
     told = "utilisation, memory, temperature, power, clocks, throttle bits"
     yield _gauge("device_reading", told, (*labels, "reading"), readings)
+
+
+def _is_told(name: str, value: float | None) -> bool:
+    """Whether it becomes a series of its own: an earlier release kept whatever name a worker sent."""
+    return name in READINGS and value is not None
 
 
 def _canaries() -> GaugeMetricFamily:

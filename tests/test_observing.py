@@ -72,7 +72,7 @@ def test_metrics_count_what_is_there(client):
     job_make(build, device_class="h100")
     worker = worker_make("w1")
     claim(worker)
-    Worker.objects.update(telemetry={"temperature": 61.0, "power": None})
+    Worker.objects.update(telemetry={"gpu_temperature": 61.0, "gpu_power": None, "made-up": 1.0})
     client.get("/projects/zoo/")
     told = scraped(client)
     jobs = ("kind", "measure")
@@ -81,8 +81,8 @@ def test_metrics_count_what_is_there(client):
     assert 0 <= told["perfsite_queue_oldest_seconds", ("device_class", "h100")] < 60
     assert told["perfsite_attempts_recent", ("state", "running")] == 1
     who = (("device", "cpu-1"), ("device_class", "cpu"))
-    assert told["perfsite_device_reading", *who, ("reading", "temperature"), ("worker", "w1")] == 61.0
-    assert not [key for key in told if ("reading", "power") in key]
+    assert told["perfsite_device_reading", *who, ("reading", "gpu_temperature"), ("worker", "w1")] == 61.0
+    assert not [key for key in told if ("reading", "gpu_power") in key or ("reading", "made-up") in key]
     asked = (("method", "GET"), ("status", "302"), ("view", "project"))
     assert told["perfsite_request_seconds_count", *asked] >= 1
     Job.objects.update(state="failed", failure_kind="timeout")

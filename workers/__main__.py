@@ -16,7 +16,7 @@ from workers import doctor
 from workers.client import Refused, Rejected, SiteClient
 from workers.device import Bench, DeviceError, device_leased
 from workers.folders import Folders
-from workers.messages import Hello, queue_name
+from workers.messages import FACT_LONGEST, Hello, queue_name
 from workers.nursery import PRELOAD, Nursery
 from workers.nvml import GpuLostError
 from workers.options import Options, options_read, worker_name
@@ -132,7 +132,8 @@ def _facts(bench: Bench) -> dict[str, str | int | float | bool | None]:
             "gpu_driver": gpu.driver,
             "gpu_memory_bytes": gpu.memory_bytes,
         }
-    return facts
+    # the environment may be long, and the site refuses a fact that is
+    return {name: fact[:FACT_LONGEST] if isinstance(fact, str) else fact for name, fact in facts.items()}
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from benchmarks.cases import Case, ModelSource
 from benchmarks.sequential import Suspected
@@ -65,13 +65,52 @@ class Device(_Message):
     uuid: str = Field(max_length=100)
 
 
+FACTS_MOST = 100
+FACT_LONGEST = 2000
+
+
+def _fact_bounded(fact: str | float | None) -> str | float | None:
+    if len(str(fact)) > FACT_LONGEST:
+        raise ValueError(f"a fact has at most {FACT_LONGEST} characters, this one {len(str(fact))}")
+    return fact
+
+
+Fact = Annotated[str | int | float | bool | None, AfterValidator(_fact_bounded)]
+Facts = Annotated[dict[Annotated[str, Field(max_length=60)], Fact], Field(max_length=FACTS_MOST)]
+"""What a worker tells of its machine."""
+
+READINGS = frozenset(
+    {
+        "cpu_utilisation",
+        "host_memory",
+        "gpu_temperature",
+        "gpu_power",
+        "gpu_sm_clock",
+        "gpu_memory_clock",
+        "gpu_utilisation",
+        "gpu_memory",
+    }
+)
+"""The readings there are; each is a time series of the site's monitoring, so no other name is let in."""
+
+
+def _readings_known(told: object) -> object:
+    """Without the unknown ones: a newer worker keeps its lease whatever it reads."""
+    if not isinstance(told, dict):
+        return told
+    return {name: value for name, value in told.items() if name in READINGS}
+
+
+Telemetry = Annotated[dict[str, float | None], BeforeValidator(_readings_known)]
+
+
 class Hello(_Message):
     """A worker introduces itself; answered with `Welcome`, or 409 on a version it cannot serve."""
 
     protocol: int = PROTOCOL
     worker: str = Field(min_length=1, max_length=100)
     device: Device
-    facts: dict[str, str | int | float | bool | None] = {}
+    facts: Facts = {}
 
 
 class Welcome(_Message):
@@ -167,13 +206,16 @@ class Order(_Message):
 
 
 class Progress(_Message):
-    """Sent with every heartbeat.  `fraction` is of the whole job; `log` is the newest tail."""
+    """Sent with every heartbeat.  `fraction` is of the whole job; `log` is the newest tail.
+
+    Of `telemetry` the names in `READINGS` are kept, any other is ignored.
+    """
 
     stage: Text = Field(max_length=60)
     fraction: float = Field(ge=0, le=1)
     message: Text = Field(default="", max_length=500)
     remaining_s: float | None = None
-    telemetry: dict[str, float | None] = {}
+    telemetry: Telemetry = {}
     log: Text = Field(default="", max_length=20_000)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from django.http import HttpRequest
@@ -16,12 +17,17 @@ class CleanParser(Parser):
     """JSON and query strings without NUL characters and lone surrogates."""
 
     def parse_body(self, request: HttpRequest) -> Any:
-        """The JSON body; NaN and Infinity, which JSON does not know, are refused."""
-        return text_clean(json.loads(request.body, parse_constant=_refuse))
+        """The JSON body; numbers that no database keeps (NaN, Infinity, 1e999) are refused."""
+        return text_clean(json.loads(request.body, parse_constant=_refuse, parse_float=_finite))
 
     def parse_querydict(self, data: MultiValueDict, list_fields: list[str], request: HttpRequest) -> Any:
         """The query as a mapping."""
         return text_clean(super().parse_querydict(data, list_fields, request))
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text)
 
 
 def _refuse(name: str) -> float:
