@@ -22,7 +22,17 @@ from perfsite.runs.calendar import day_start, zone_get
 from perfsite.runs.config import CaseGroup, Config
 from perfsite.runs.file_told import FileFormat, file_config, file_groups
 from perfsite.runs.mirror import Mirror
-from perfsite.runs.models import Attempt, Build, BuildFile, Job, Run, ScheduledJob, ScheduleTurn, Worker
+from perfsite.runs.models import (
+    Attempt,
+    Build,
+    BuildFile,
+    Job,
+    Run,
+    Schedule,
+    ScheduledJob,
+    ScheduleTurn,
+    Worker,
+)
 from perfsite.runs.orders import job_row
 from perfsite.runs.rules import config_at
 from perfsite.runs.selectors import device_classes_known
@@ -202,13 +212,20 @@ def _queue(turn: ScheduleTurn, build: Build, one: _Wanted, config: Config) -> in
 
 def minutes_spent(turn: ScheduleTurn, now: datetime) -> float:
     """Device minutes that the schedule's jobs took since its local midnight, every try of them."""
-    midnight = day_start(now, zone_get(turn.schedule.time_zone))
+    return schedules_spent([turn.schedule], now)[turn.schedule_id]
+
+
+def schedules_spent(schedules: Sequence[Schedule], now: datetime) -> dict[int, float]:
+    """Device minutes of each schedule since its own local midnight, by its key, in one query."""
+    midnights = {row.pk: day_start(now, zone_get(row.time_zone)) for row in schedules}
     tries = Attempt.objects.filter(
-        Q(ended_at=None) | Q(ended_at__gt=midnight), job__scheduled__turn__schedule=turn.schedule
+        Q(ended_at=None) | Q(ended_at__gt=min(midnights.values(), default=now)),
+        job__scheduled__turn__schedule__in=midnights,
     )
-    spans = tries.values_list("claimed_at", "ended_at")
-    total = sum((((end or now) - max(start, midnight)) for start, end in spans), timedelta())
-    return max(total.total_seconds(), 0.0) / 60.0
+    spent = dict.fromkeys(midnights, timedelta())
+    for key, start, end in tries.values_list("job__scheduled__turn__schedule", "claimed_at", "ended_at"):
+        spent[key] += max((end or now) - max(start, midnights[key]), timedelta())
+    return {key: total.total_seconds() / 60.0 for key, total in spent.items()}
 
 
 def _end(turn: ScheduleTurn, now: datetime, reason: str) -> int:

@@ -12,17 +12,16 @@ from perfsite.alerts.selectors import mutes_running
 from perfsite.core.errors import NotFoundError
 from perfsite.runs.models import Project
 
-NEWEST = 50
 Row = TypeVar("Row", bound=Model)
 
 
-def alerts_shown(*, project: Project) -> dict[str, Any]:
-    """What the page lists; nothing in it is a secret."""
+def alerts_shown(*, project: Project) -> dict[str, QuerySet[Any]]:
+    """What the page lists, whole, for it to be shown in pages; nothing in it is a secret."""
     return {
-        "rules": list(Rule.objects.filter(project=project).prefetch_related("channels").order_by("id")),
-        "channels": list(Channel.objects.filter(project=project).defer("secrets").order_by("id")),
-        "mutes": list(mutes_running(project=project, now=timezone.now())),
-        "notifications": list(_notifications(project).order_by("-id")[:NEWEST]),
+        "rules": Rule.objects.filter(project=project).prefetch_related("channels").order_by("id"),
+        "channels": Channel.objects.filter(project=project).defer("secrets").order_by("id"),
+        "mutes": mutes_running(project=project, now=timezone.now()),
+        "notifications": _notifications(project).order_by("-id"),
     }
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.contrib.auth import get_user_model
-from django.db.models import Q
+from django.contrib.auth.models import AbstractUser
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from perfsite.access.models import Membership
 from perfsite.core.errors import NotFoundError
@@ -22,19 +23,29 @@ class MemberRow:
     is_active: bool
 
 
-def members_of(*, project: Project) -> tuple[list[MemberRow], list[MemberRow]]:
-    """Who has a role in this project, and who has one in every project, both by name."""
-    wide = Q(project=None) | Q(project_id=project.pk)
-    rows = list(Membership.objects.filter(wide).select_related("user").order_by("user__username"))
-    here = [_row(row) for row in rows if row.project_id is not None]
-    everywhere = [_row(row) for row in rows if row.project_id is None]
-    roots = get_user_model().objects.filter(is_superuser=True).order_by("username")
-    above = [MemberRow(None, row.get_username(), "superuser", row.is_active) for row in roots]
-    return here, above + everywhere
+def members_here(*, project: Project) -> QuerySet[Membership]:
+    """The memberships of this project by name, for `here_row`."""
+    rows = Membership.objects.filter(project_id=project.pk).select_related("user")
+    return rows.order_by("user__username")
 
 
-def _row(row: Membership) -> MemberRow:
+def members_everywhere() -> QuerySet[AbstractUser]:
+    """Who has a role in every project, superusers first, then by name, for `everywhere_row`."""
+    wide = Membership.objects.filter(user=OuterRef("pk"), project=None).values("role")[:1]
+    rows = get_user_model().objects.annotate(wide_role=Subquery(wide))
+    found = rows.filter(Q(is_superuser=True) | Q(wide_role__isnull=False))
+    return found.order_by("-is_superuser", "username")
+
+
+def here_row(row: Membership) -> MemberRow:
+    """A member of this project as the page shows them."""
     return MemberRow(row.pk, row.user.get_username(), row.role, row.user.is_active)
+
+
+def everywhere_row(user: AbstractUser) -> MemberRow:
+    """A member of every project as the page shows them."""
+    role = "superuser" if user.is_superuser else user.wide_role  # type: ignore[attr-defined]
+    return MemberRow(None, user.get_username(), role, user.is_active)
 
 
 def member_get(*, project: Project, pk: int) -> Membership:

@@ -55,6 +55,14 @@ def may(context: template.Context, name: str, project: Project | None = None) ->
     return request is not None and may_write(request, name, project.pk if project else None)
 
 
+@register.simple_tag(takes_context=True)
+def page_query(context: template.Context, name: str, number: int) -> str:
+    """The query of another page of the list whose parameter is `name` (`page` where there is one list)."""
+    query = context["request"].GET.copy()
+    query[name or "page"] = str(number)
+    return f"?{query.urlencode()}"
+
+
 @register.simple_tag
 def role_for(name: str) -> str:
     """The role that an address asks of who changes something by it."""

@@ -34,7 +34,7 @@ from perfsite.dashboards.selectors.alerts import (
     notification_get,
     rule_get,
 )
-from perfsite.dashboards.views.reading import page
+from perfsite.dashboards.views.reading import page, page_of
 from perfsite.dashboards.views.removing import Question, asking, question_answer
 from perfsite.runs.models import Project
 
@@ -46,8 +46,10 @@ def alerts(request: HttpRequest, slug: str) -> HttpResponse:
     """Rules, channels, mutes, and what was sent."""
     project = project_get(request=request, slug=slug)
     defaults_ensure(project=project)
+    lists = alerts_shown(project=project)
+    shown = {name: page_of(request, rows, name=name) for name, rows in lists.items()}
     context = {"project": project, "tab": "alerts", "kinds": CHANNELS.values()}
-    return render(request, "dashboards/alerts.html", context | alerts_shown(project=project))
+    return render(request, "dashboards/alerts.html", context | shown)
 
 
 @require_safe

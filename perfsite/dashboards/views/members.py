@@ -15,8 +15,15 @@ from perfsite.access.roles import Role, role_in
 from perfsite.core.errors import PerfsiteError
 from perfsite.dashboards.forms.projects import ROLE_NAMES, MemberForm
 from perfsite.dashboards.selectors.access import project_get
-from perfsite.dashboards.selectors.members import MemberRow, member_get, members_of
-from perfsite.dashboards.views.reading import page
+from perfsite.dashboards.selectors.members import (
+    MemberRow,
+    everywhere_row,
+    here_row,
+    member_get,
+    members_everywhere,
+    members_here,
+)
+from perfsite.dashboards.views.reading import page, page_of
 from perfsite.dashboards.views.removing import Question, asking, question_answer
 from perfsite.dashboards.views.twins import Table, page_render
 from perfsite.runs.models import Project
@@ -74,12 +81,17 @@ def _next(request: HttpRequest, project: Project) -> str:
 
 
 def _answer(request: HttpRequest, project: Project, form: MemberForm) -> HttpResponseBase:
-    here, everywhere = members_of(project=project)
+    shown = page_of(request, members_here(project=project), name="here")
+    above = page_of(request, members_everywhere(), name="everywhere")
+    here = [here_row(row) for row in shown]
+    everywhere = [everywhere_row(row) for row in above]
     context = {
         "project": project,
         "tab": "members",
         "here": here,
         "everywhere": everywhere,
+        "here_page": shown,
+        "everywhere_page": above,
         "default_role": settings.DEFAULT_ROLE,
         "roles": ROLE_NAMES,
         "form": form,
@@ -90,7 +102,7 @@ def _answer(request: HttpRequest, project: Project, form: MemberForm) -> HttpRes
 
 
 def _table(here: list[MemberRow], everywhere: list[MemberRow]) -> Table:
-    """The roles; `where` is this project, or every one."""
+    """The roles of the pages shown; `where` is this project, or every one."""
     rows = [(row.username, row.role, "project", row.is_active) for row in here]
     rows += [(row.username, row.role, "every project", row.is_active) for row in everywhere]
     return Table("members", ("username", "role", "where", "is_active"), rows)

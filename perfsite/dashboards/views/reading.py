@@ -38,9 +38,12 @@ def page(view: View) -> View:
     return answer  # type: ignore[return-value]  # wraps keeps the view's signature
 
 
-def page_of(request: HttpRequest, rows: Any, *, size: int = 50) -> Page:
-    """The page of `rows` that `?page=` asks for; a number out of range gives the nearest page."""
-    return Paginator(rows, size).get_page(request.GET.get("page"))
+def page_of(request: HttpRequest, rows: Any, *, size: int = 50, name: str = "page") -> Page:
+    """The page of `rows` that `?page=` asks for; a number out of range gives the nearest page.
+
+    Of several lists on one page each has a parameter of its own, `name`.
+    """
+    return Paginator(rows, size).get_page(request.GET.get(name))
 
 
 def number_of(request: HttpRequest, name: str) -> int | None:

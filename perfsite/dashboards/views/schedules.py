@@ -15,8 +15,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from perfsite.core.errors import PerfsiteError
 from perfsite.dashboards.forms.schedules import ScheduleForm, schedule_initial
 from perfsite.dashboards.selectors.access import project_get
-from perfsite.dashboards.selectors.schedules import ScheduleRow, schedules_of
-from perfsite.dashboards.views.reading import page
+from perfsite.dashboards.selectors.schedules import ScheduleRow, schedules_of, schedules_rows
+from perfsite.dashboards.views.reading import page, page_of
 from perfsite.dashboards.views.removing import Question, asking, question_answer
 from perfsite.dashboards.views.twins import Table, page_render
 from perfsite.runs.models import Schedule
@@ -28,14 +28,17 @@ from perfsite.runs.schedules import (
     turn_now,
 )
 
+_SHOWN = 20
+
 
 @require_safe
 @page
 def schedules(request: HttpRequest, slug: str) -> HttpResponse:
     """The schedules with their newest turns, and the form for another one."""
     project = project_get(request=request, slug=slug)
-    rows = schedules_of(project=project, now=timezone.now())
-    context = {"project": project, "tab": "schedules", "rows": rows, "form": ScheduleForm()}
+    shown = page_of(request, schedules_of(project=project), size=_SHOWN)
+    rows = schedules_rows(list(shown), now=timezone.now())
+    context = {"project": project, "tab": "schedules", "page": shown, "rows": rows, "form": ScheduleForm()}
     return page_render(request, "dashboards/schedules.html", context, tables=lambda: [_table(rows)])
 
 

@@ -18,7 +18,7 @@ from perfsite.access.rights import PURPOSES
 from perfsite.access.services import token_add, token_revoke
 from perfsite.core.errors import NotFoundError, PerfsiteError
 from perfsite.dashboards.selectors.access import project_get
-from perfsite.dashboards.views.reading import page
+from perfsite.dashboards.views.reading import page, page_of
 from perfsite.runs.models import Project
 
 # a worker measures for every project: its token is made on the site's machine
@@ -91,7 +91,7 @@ def _answer(
     context = {
         "project": project,
         "tab": "tokens",
-        "tokens": Token.objects.filter(project_id=project.pk).order_by("-pk"),
+        "tokens": page_of(request, Token.objects.filter(project_id=project.pk).order_by("-pk")),
         "form": form,
         "secret": secret,
         "pipeline": _PIPELINE.format(site=settings.SITE_URL, slug=project.slug),

@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from perfsite.dashboards.selectors.access import project_get
-from perfsite.dashboards.views.reading import page
+from perfsite.dashboards.views.reading import page, page_of
 from perfsite.runs.models import Project
 from perfsite.webhooks.models import Delivery, RefusalCount
 from perfsite.webhooks.setting_up import secret_renew, trial_send, webhook_url
@@ -65,12 +65,13 @@ def trial(request: HttpRequest, slug: str) -> HttpResponse:
 def _answer(request: HttpRequest, project: Project, *, secret: str = "") -> HttpResponse:
     refused = RefusalCount.objects.filter(project=project, day__gte=timezone.now().date() - _WEEK)
     counts = refused.values_list("reason").annotate(total=Sum("count")).order_by("-total")
+    came = Delivery.objects.filter(project=project).order_by("-received_at", "-pk")
     context = {
         "project": project,
         "tab": "webhook",
         "secret": secret,
         "forges": [(title, webhook_url(project=project, forge=name), how) for name, title, how in _FORGES],
-        "deliveries": Delivery.objects.filter(project=project).order_by("-received_at", "-pk")[:_SHOWN],
+        "deliveries": page_of(request, came, size=_SHOWN),
         "refusals": [(total, _REFUSED.get(reason, reason)) for reason, total in counts],
     }
     return render(request, "dashboards/webhook.html", context)
