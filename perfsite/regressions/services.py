@@ -13,7 +13,7 @@ from perfsite.regressions.confirmation.order import suspicions_order, suspicions
 from perfsite.regressions.guard import guarded
 from perfsite.regressions.screening import worklist
 from perfsite.regressions.screening.part import late_forget, part_screen
-from perfsite.regressions.screening.rule import rule_of
+from perfsite.regressions.screening.project_rule import rule_of
 from perfsite.regressions.screening.worklist import Place, Point
 from perfsite.regressions.service_levels import levels_judge
 from perfsite.results.models import Report

@@ -7,12 +7,13 @@ from collections.abc import Callable
 import numpy as np
 
 from perfsite.regressions.detection import Ask, PairScreen, Spending, Told
+from perfsite.regressions.replay.asking import Asker
 from tests.regressions.detection_loom import Series
 
 Answer = tuple[list[float], list[float]]
 
 
-def asked(screen: PairScreen, answer: Callable[[Ask], Answer]) -> Told | None:
+def asked(screen: Asker, answer: Callable[[Ask], Answer]) -> Told | None:
     """What the screen tells after its newest value when `answer` runs the pairs."""
     asking = screen.asking()
     try:

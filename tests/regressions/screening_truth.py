@@ -20,9 +20,8 @@ django.setup()
 
 from benchmarks.metrics import metric_get  # noqa: E402 - the rules read rows in service
 from perfsite.regressions.screening import answer as screening_answer  # noqa: E402
-from perfsite.regressions.screening.rebuild import memory_new  # noqa: E402
 from perfsite.regressions.screening.rule import Rule  # noqa: E402
-from perfsite.regressions.screening.state import ONLINE_DETECTOR, Doubt  # noqa: E402
+from perfsite.regressions.screening.state import ONLINE_DETECTOR, Doubt, memory_new  # noqa: E402
 from tests.regressions.detection_truth import KINDS, Score, Truth, series_generate  # noqa: E402
 
 METRIC, RULE = metric_get("latency_p50"), Rule()

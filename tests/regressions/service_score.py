@@ -11,77 +11,38 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import os
+from dataclasses import replace
 
-import django
 import numpy as np
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
-django.setup()
-
-from dataclasses import replace  # noqa: E402 - the rules read rows in service
-
-from benchmarks.metrics import metric_get  # noqa: E402
-from benchmarks.sequential import Budget, SequentialTest, Suspected  # noqa: E402
-from perfsite.regressions.replay.score import Tally, changes_score  # noqa: E402
-from perfsite.regressions.screening.answer import Answer, timed_judge  # noqa: E402
-from perfsite.regressions.screening.rebuild import memory_new  # noqa: E402
-from perfsite.regressions.screening.rule import Rule  # noqa: E402
-from perfsite.regressions.screening.state import ONLINE_DETECTOR, Doubt  # noqa: E402
-from tests.regressions.detection_loom import Series  # noqa: E402
-from tests.regressions.detection_pairs import online_with_pairs  # noqa: E402
-from tests.regressions.detection_score import (  # noqa: E402
-    COLUMNS,
-    FIRST_REPORTING,
-    GENERATORS,
-    PROCESSES,
-    row,
-)
+from benchmarks.metrics import metric_get
+from perfsite.regressions.detection import Ask
+from perfsite.regressions.replay.score import Tally, changes_score
+from perfsite.regressions.replay.service import ServiceScreen
+from tests.regressions.detection_loom import Series
+from tests.regressions.detection_pairs import asked, online_with_pairs
+from tests.regressions.detection_score import COLUMNS, FIRST_REPORTING, GENERATORS, PROCESSES, row
 
 # the sets hold changes of a few noises, so the smallest one worth telling is that of the replay
 METRIC = replace(metric_get("latency_p50"), relevant=0.01)
-RULE = Rule()
 
 
 def service_told(series: Series, seed: int) -> tuple[list[tuple[int, int]], int]:
     """What the service would tell, as (accused build, newest build then), and the runs it took."""
     rng = np.random.default_rng([seed, 6])
-    memory, asked, runs = memory_new(metric=METRIC, rule=RULE), set(), 0
+
+    def run(wish: Ask) -> tuple[list[float], list[float]]:
+        noise = np.exp(series.short * rng.standard_normal((2, wish.pairs)))
+        return (series.level[wish.a] * noise[0]).tolist(), (series.level[wish.b] * noise[1]).tolist()
+
+    screen = ServiceScreen(METRIC)
     told: list[tuple[int, int]] = []
-    for place, value in enumerate(series.values.tolist()):
-        taken = memory.take(place, value, unstable=False)
-        answer = timed_judge(memory, taken=taken, metric=METRIC, rule=RULE)
-        if answer is None or not answer.is_suspicious:
-            continue
-        suspect = answer.start
-        if suspect in asked:
-            if answer.detector != ONLINE_DETECTOR:
-                continue
-            memory.level_begin(suspect)
-            if place in asked:
-                continue
-            suspect = place  # the level lasts: all of it is compared
-        asked.add(suspect)
-        test = compared(series, answer, suspect, rng)
-        runs += 2 * len(test.a)
-        if test.is_change:
-            told.append((answer.start, place))
-        left = not test.is_change and (test.verdict == "same" or len(test.a) < test.budget.most)
-        memory.doubt = Doubt(0, suspect, answer.score)
-        memory.settle(changed=test.is_change, cleared=left)
-    return told, runs
-
-
-def compared(series: Series, answer: Answer, suspect: int, rng: np.random.Generator) -> SequentialTest:
-    """The comparison of the good build and the suspect, as a worker runs it."""
-    change = answer.change
-    suspected = Suspected(change.before, change.after, change.relative, answer.score)
-    test = SequentialTest(METRIC, suspected=suspected, budget=Budget())
-    while count := test.wanted:
-        noise = np.exp(series.short * rng.standard_normal((2, count)))
-        levels = series.level[answer.good], series.level[suspect]
-        test.take((levels[0] * noise[0]).tolist(), (levels[1] * noise[1]).tolist())
-    return test
+    for value in series.values.tolist():
+        screen.take(value)
+        change = asked(screen, run)
+        if change:
+            told.append((change.index, change.detected_at))
+    return told, screen.runs
 
 
 def score_one(task: tuple[str, int]) -> dict[str, Tally]:

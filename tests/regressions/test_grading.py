@@ -13,7 +13,7 @@ from perfsite.core.errors import PerfsiteError
 from perfsite.regressions.grading.figures import PERIOD, grading_read
 from perfsite.regressions.grading.rules import DEFAULTS, rule_change, rule_checked, rule_now, rule_with
 from perfsite.regressions.models import Incident, RuleChange, SelfTest
-from perfsite.regressions.screening.rule import rule_of
+from perfsite.regressions.screening.project_rule import rule_of
 from perfsite.regressions.services import reports_screen
 from perfsite.regressions.triage import incident_triage
 from perfsite.results.models import Series

@@ -1,12 +1,14 @@
 """`manage.py replay` as a process, in a home that has no data folder."""
 
 import json
+import re
 import subprocess
 import sys
 from contextlib import suppress
 
 import numpy as np
 import pytest
+from django.core.management import CommandError, call_command
 
 from perfsite.regressions.replay import Options, replay
 from tests.regressions.detection_loom import series_generate
@@ -128,8 +130,23 @@ def test_extreme_values_break_nothing(command):
 def test_options_bound_what_is_told_and_nonsense_is_refused(command):
     assert told(command("--relevant", "0.2"), line("a", step()))[0][0]["changes"] == []
     assert told(command("--online", "--grain", "1"), line("a", step()))[0][0]["changes"] == []
-    assert "add --online" in told(command("--confirm"), "")[1]
-    assert "zero or more" in told(command("--relevant", "nan"), "")[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--confirm"], "add --online"),
+        (["--relevant", "nan"], "zero or more"),
+        (["--online", "--alpha", "0.01"], "--alpha is about pairs of runs; add --online --confirm"),
+        (["--rule", "service"], "--rule is about pairs of runs"),
+        (["--online", "--confirm", "--alpha", "0"], "--alpha is 0; it is a share between 0 and 1"),
+        (["--online", "--confirm", "--alpha", "nan"], "--alpha is nan"),
+        (["--online", "--confirm", "--pairs", "1"], "--pairs is 1; a comparison needs at least 2"),
+    ],
+)
+def test_options_that_make_no_rule_are_refused(options, why):
+    with pytest.raises(CommandError, match=re.escape(why)):
+        call_command("replay", *options)
 
 
 def test_the_score_counts_what_it_says(command):

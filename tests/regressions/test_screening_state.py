@@ -13,7 +13,8 @@ from perfsite.regressions.confirmation.order import suspicions_order
 from perfsite.regressions.detection import EAGER
 from perfsite.regressions.models import AGAIN, Regression, RuleChange, SeriesState, Suspicion, Verdict
 from perfsite.regressions.screening.level import LevelScreen
-from perfsite.regressions.screening.rule import Rule, rule_of
+from perfsite.regressions.screening.project_rule import rule_of
+from perfsite.regressions.screening.rule import Rule
 from perfsite.regressions.screening.state import Doubt, Memory
 from perfsite.regressions.services import reports_screen
 from perfsite.results.models import Measurement, Report, Series

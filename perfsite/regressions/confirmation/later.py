@@ -23,7 +23,7 @@ from perfsite.regressions.grading.doubt import NEAR
 from perfsite.regressions.guard import guarded
 from perfsite.regressions.levels import CHANGES, level_rebase
 from perfsite.regressions.models import Suspicion, Verdict
-from perfsite.regressions.screening.rule import rule_of
+from perfsite.regressions.screening.project_rule import rule_of
 from perfsite.regressions.subjects import subject_of
 from perfsite.regressions.wording import Change, later_sentence, unknown_sentence, unmoved_sentence
 from perfsite.results.models import Measurement

@@ -1,7 +1,7 @@
 """Pure detection: numbers in, a judgement with its evidence out.  No database, clock or settings."""
 
 from benchmarks.sequential import Budget
-from perfsite.regressions.detection.confirming import Ask, Finding, PairScreen, Spending
+from perfsite.regressions.detection.confirming import Ask, Asking, Finding, PairScreen, Spending
 from perfsite.regressions.detection.full import Change, changes_find
 from perfsite.regressions.detection.online import OnlineScreen, changes_told
 from perfsite.regressions.detection.personas import EAGER, STRICT, Persona, Told
@@ -12,6 +12,7 @@ __all__ = [
     "EAGER",
     "STRICT",
     "Ask",
+    "Asking",
     "Budget",
     "Change",
     "Finding",

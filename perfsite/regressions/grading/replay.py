@@ -16,9 +16,8 @@ from benchmarks.sequential import Budget, SequentialTest, Suspected
 from perfsite.regressions.detection import changes_find
 from perfsite.regressions.grading.doubt import NEAR, Doubt
 from perfsite.regressions.screening.answer import Answer, exact_judge, timed_judge
-from perfsite.regressions.screening.rebuild import memory_new
 from perfsite.regressions.screening.rule import Rule, rule_read
-from perfsite.regressions.screening.state import ONLINE_DETECTOR, Memory
+from perfsite.regressions.screening.state import ONLINE_DETECTOR, Memory, memory_new
 from perfsite.regressions.screening.state import Doubt as Asked
 
 

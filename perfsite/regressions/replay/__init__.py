@@ -1,5 +1,5 @@
 """Pure replay: lines of series in, lines of changes out.  No database, clock or settings."""
 
-from perfsite.regressions.replay.running import Options, replay
+from perfsite.regressions.replay.running import Options, RuleName, replay
 
-__all__ = ["Options", "replay"]
+__all__ = ["Options", "RuleName", "replay"]

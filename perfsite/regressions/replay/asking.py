@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
-from perfsite.regressions.detection import PairScreen, Told
+from perfsite.regressions.detection import Asking, Finding, Told
 from perfsite.regressions.replay.lines import LineError, Series, Source, pairs_read
 
 Write = Callable[[dict[str, object]], None]
+
+
+class Asker(Protocol):
+    """A rule about one series that asks for pairs: what it found last, and the runs so far."""
+
+    finding: Finding | None
+    runs: int
+
+    def take(self, value: float) -> None:
+        """Take the newest value without judging."""
+
+    def asking(self) -> Asking:
+        """Yields each wish, is sent the values of both builds, returns the change to tell."""
 
 
 class InputEndedError(LineError):
@@ -15,7 +29,7 @@ class InputEndedError(LineError):
 
 
 def pairs_ask(
-    screen: PairScreen, series: Series, source: Source, write: Write, complain: Callable[[str], None]
+    screen: Asker, series: Series, source: Source, write: Write, complain: Callable[[str], None]
 ) -> Told | None:
     """What the screen tells after its newest value, all its wishes asked.
 

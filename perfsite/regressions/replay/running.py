@@ -5,8 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
+from benchmarks.metrics import Better
 from perfsite.regressions.detection import (
+    Budget,
     OnlineScreen,
     PairScreen,
     Spending,
@@ -14,22 +17,31 @@ from perfsite.regressions.detection import (
     changes_find,
     changes_told,
 )
-from perfsite.regressions.replay.asking import Write, pairs_ask
+from perfsite.regressions.replay.asking import Asker, Write, pairs_ask
 from perfsite.regressions.replay.comparisons import Row, comparison_row, finding_row
 from perfsite.regressions.replay.lines import LineError, Series, Source, series_read
 from perfsite.regressions.replay.score import Tally, changes_score
+from perfsite.regressions.replay.service import ServiceScreen, metric_plain
+
+RuleName = Literal["pairs", "service"]
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to replay; `relevant` is relative, `grain` in the values' unit, `pairs` the most per suspicion."""
+    """How to replay; `relevant` is relative, `grain` in the values' unit.
+
+    Of the rules with pairs: which one, the most `pairs` of a suspicion, and the share `alpha` of false
+    confirmations that is allowed; None is the rule's own.
+    """
 
     online: bool = False
     confirm: bool = False
     score: bool = False
     relevant: float = 0.01
     grain: float = 0.0
-    pairs: int = Spending.most
+    rule: RuleName = "pairs"
+    pairs: int | None = None
+    alpha: float | None = None
 
 
 @dataclass(frozen=True)
@@ -101,9 +113,7 @@ class _Work:
 
     def confirmed(self, series: Series) -> Answer:
         """The suspicions that pairs were asked for, and of these the changes."""
-        screen = PairScreen(
-            Spending(most=self.options.pairs), relevant=self.options.relevant, grain=self.options.grain
-        )
+        screen = asker_make(series, self.options)
         changes: list[Row] = []
         comparisons: list[Row] = []
         for at, value in enumerate(series.values):
@@ -117,6 +127,17 @@ class _Work:
             if told or finding.spent:
                 comparisons.append(comparison_row(series, finding, told=told is not None))
         return Answer(changes, comparisons, screen.runs)
+
+
+def asker_make(series: Series, options: Options) -> Asker:
+    """The rule with pairs that the options name."""
+    if options.rule == "service":
+        budget = Budget(most=options.pairs or Budget.most, alpha=options.alpha or Budget.alpha)
+        better: Better = "lower" if series.lower_is_better else "higher"
+        metric = metric_plain(better=better, relevant=options.relevant, grain=options.grain)
+        return ServiceScreen(metric, budget)
+    spending = Spending(most=options.pairs or Spending.most, alpha=options.alpha or Spending.alpha)
+    return PairScreen(spending, relevant=options.relevant, grain=options.grain)
 
 
 def change_row(series: Series, index: int, before: float, after: float, relative: float) -> Row:

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 
 from benchmarks.metrics import Metric
 from perfsite.regressions.models import Suspicion, Verdict
-from perfsite.regressions.screening.level import LevelScreen
 from perfsite.regressions.screening.rule import Rule
-from perfsite.regressions.screening.state import Doubt, Memory
+from perfsite.regressions.screening.state import Doubt, Memory, memory_new
 from perfsite.results.models import Measurement
 
 # what is older has left the state long ago, and a rebuild must not grow with the history
@@ -50,11 +49,6 @@ class Past:
 
     events: dict[int, list[_Event]] = field(default_factory=lambda: defaultdict(list))
     moved: set[int] = field(default_factory=set)
-
-
-def memory_new(*, metric: Metric, rule: Rule) -> Memory:
-    """The state of a series without points."""
-    return Memory(LevelScreen(rule.persona, relevant=rule.relevant_of(metric), grain=metric.grain))
 
 
 def outcomes_read(*, series_ids: Collection[int]) -> dict[tuple[int, int], Outcome]:

@@ -1,4 +1,4 @@
-"""The screen's rule of a project: the defaults, and what its newest `RuleChange` sets otherwise."""
+"""The screen's rule: the defaults, and what stored parameters set otherwise.  Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 from benchmarks.metrics import Metric
 from perfsite.regressions.detection import EAGER, Persona
 from perfsite.regressions.detection.rule import DEFAULTS, Parameters
-from perfsite.regressions.models import RuleChange
 
 
 @dataclass(frozen=True)
@@ -35,12 +34,6 @@ class Rule:
     def relevant_of(self, metric: Metric) -> float:
         """The smallest relative change of this metric worth telling."""
         return self.relevant.get(metric.name, metric.relevant)
-
-
-def rule_of(*, project_id: int) -> Rule:
-    """The rule that holds now for a project."""
-    newest = RuleChange.objects.filter(project_id=project_id).order_by("-id").first()
-    return rule_read(newest.parameters if newest else {})
 
 
 def rule_read(parameters: Mapping[str, Any]) -> Rule:

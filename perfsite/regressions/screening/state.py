@@ -14,9 +14,11 @@ from dataclasses import asdict, dataclass, field
 from itertools import accumulate, pairwise
 from typing import Any
 
+from benchmarks.metrics import Metric
 from perfsite.regressions.detection import DETECTOR, Persona
 from perfsite.regressions.detection.online import REACH
 from perfsite.regressions.screening.level import LevelScreen
+from perfsite.regressions.screening.rule import Rule
 
 # name and version of the online screen: raise it when its answers or its state change, to have states rebuilt
 ONLINE_DETECTOR = "online/2"
@@ -171,6 +173,11 @@ class Memory:
             Doubt(**fields["doubt"]) if fields["doubt"] else None,
             fields["cleared"],
         )
+
+
+def memory_new(*, metric: Metric, rule: Rule) -> Memory:
+    """The state of a series without points."""
+    return Memory(LevelScreen(rule.persona, relevant=rule.relevant_of(metric), grain=metric.grain))
 
 
 def _places(newest: int, gaps: bytes) -> list[int]:

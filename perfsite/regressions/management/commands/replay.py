@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Any
+from typing import Any, get_args
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from perfsite.regressions.replay import Options, replay
+from perfsite.regressions.detection import Budget, Spending
+from perfsite.regressions.replay import Options, RuleName, replay
 
 HELP = """\
 Find the changes in series: JSON lines {"name", "values": [..], "lower_is_better"} on standard input, a line
@@ -53,22 +54,25 @@ class Command(BaseCommand):
         parser.add_argument(
             "--pairs",
             type=int,
-            default=Options.pairs,
-            help=f"most pairs that may confirm one suspicion (default {Options.pairs})",
+            help=f"with --confirm: most pairs of one suspicion (default {Spending.most}; of the "
+            f"service's rule {Budget.most})",
+        )
+        parser.add_argument(
+            "--alpha",
+            type=float,
+            help="with --confirm: share of false confirmations that is allowed, per comparison (default "
+            f"{Spending.alpha}; of the service's rule {Budget.alpha})",
+        )
+        parser.add_argument(
+            "--rule",
+            choices=get_args(RuleName),
+            help="with --confirm: who asks and decides; pairs (default) keeps all pairs on file, service is "
+            "what the site itself does",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Replay, and fail at the end when a line could not be used."""
-        names = ("online", "confirm", "score", "relevant", "grain", "pairs")
-        chosen = Options(**{name: options[name] for name in names})
-        if chosen.confirm and not chosen.online:
-            raise CommandError("--confirm asks about the newest build; add --online")
-        if (
-            not 0 <= chosen.relevant < float("inf")
-            or not 0 <= chosen.grain < float("inf")
-            or chosen.pairs < 2
-        ):
-            raise CommandError("--relevant and --grain are zero or more, --pairs at least 2")
+        chosen = options_checked(options)
         if sys.stdin is None:
             raise CommandError("there is no standard input; pipe the series in")
         try:
@@ -84,3 +88,28 @@ class Command(BaseCommand):
         """One line, flushed, as a simulator may wait for it."""
         self.stdout.write(json.dumps(row))
         self.stdout.flush()
+
+
+def options_checked(options: dict[str, Any]) -> Options:
+    """How to replay, as the options say.
+
+    Raises:
+        CommandError: they contradict each other, or a number is out of its bounds.
+    """
+    names = ("online", "confirm", "score", "relevant", "grain", "pairs", "alpha", "rule")
+    given = {name: options[name] for name in names if options[name] is not None}
+    chosen = Options(**given)
+    if chosen.confirm and not chosen.online:
+        raise CommandError("--confirm asks about the newest build; add --online")
+    lonely = [f"--{name}" for name in ("pairs", "alpha", "rule") if name in given and not chosen.confirm]
+    if lonely:
+        raise CommandError(f"{lonely[0]} is about pairs of runs; add --online --confirm")
+    if not 0 <= chosen.relevant < float("inf") or not 0 <= chosen.grain < float("inf"):
+        raise CommandError("--relevant and --grain are zero or more")
+    if chosen.pairs is not None and chosen.pairs < 2:
+        raise CommandError(f"--pairs is {chosen.pairs}; a comparison needs at least 2")
+    if chosen.alpha is not None and not 0 < chosen.alpha < 1:
+        raise CommandError(
+            f"--alpha is {chosen.alpha:g}; it is a share between 0 and 1, such as 0.01 for 1 %"
+        )
+    return chosen
