@@ -1,5 +1,7 @@
 """What the database says now, as Prometheus gauges: read when it is asked, at most every ten seconds.
 
+The counters (`counters.py`) are read with them.
+
 Counts of what has ended are of the newest rows only: a count over years would cost more than it tells.
 """
 
@@ -14,10 +16,11 @@ from typing import Any
 from django.db.models import Count, Max, Min, Model, QuerySet
 from django.utils import timezone
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from perfsite.alerts.models import Notification
+from perfsite.counters import counters
 from perfsite.keeping.models import Check
 from perfsite.results.models import Report
 from perfsite.runs.models import Attempt, Build, Job, SiteStart, Worker
@@ -33,7 +36,7 @@ _kept: tuple[float, bytes] = (float("-inf"), b"")
 
 
 def gauges_text() -> bytes:
-    """All gauges in Prometheus's text format."""
+    """All gauges and counters of the database in Prometheus's text format."""
     global _kept
     with _lock:
         if time.monotonic() - _kept[0] > _KEPT_S:
@@ -50,8 +53,9 @@ def gauges_forget() -> None:
 
 
 class _Database(Collector):
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Every gauge."""
+    def collect(self) -> Iterator[Metric]:
+        """Every gauge and counter."""
+        yield from counters()
         yield from _queue()
         yield from _recent()
         yield from _kept_files()

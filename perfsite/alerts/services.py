@@ -21,11 +21,14 @@ from perfsite.alerts.retrying import retry_wait
 from perfsite.alerts.states import NOTIFICATION_STATES
 from perfsite.alerts.telling import tellings_make, tellings_release
 from perfsite.core.errors import PerfsiteError
+from perfsite.core.tallies import tally_add
 from perfsite.core.transition import state_swap
 from perfsite.regressions.guard import guarded
 from perfsite.regressions.models import Incident
 
 MAX_TRIES = 8
+ENDS = ("sent", "failed", "uncertain")
+"""The states in which a notification rests until a person sends it again."""
 
 
 def incidents_tell() -> int:
@@ -168,6 +171,9 @@ def _end(notification: Notification, *, to: str, sending: str, **values: object)
         return False
     tries = Sending.objects.filter(notification=notification, number=notification.tries)
     tries.update(state=sending, ended_at=timezone.now(), error=str(values.get("error", "")))
+    if to in ENDS:
+        channel = notification.channel
+        tally_add("notifications_ended", channel=channel.kind if channel else "none", state=to)
     return True
 
 

@@ -11,12 +11,16 @@ from django.utils import timezone
 
 from perfsite.core.errors import SupersededError
 from perfsite.core.publish import wake_on_commit
+from perfsite.core.tallies import tally_add
 from perfsite.core.text import text_clean
 from perfsite.core.transition import state_swap
 from perfsite.runs.models import Attempt, Job, Pair, Worker
 from perfsite.runs.services import run_refresh
 from perfsite.runs.states import ATTEMPT_STATES, JOB_STATES
 from workers.messages import WAKE_TASK, Failure, Progress, queue_name
+
+LOSSES = ("expired", "restarted")
+"""Why an attempt was lost: its lease ran out, or its worker came back without it."""
 
 
 def attempt_get(*, token: UUID) -> Attempt:
@@ -140,6 +144,7 @@ def attempt_lose(*, attempt: Attempt, reason: str, expired_at: datetime | None =
     state_swap(attempt, to="lost", legal=ATTEMPT_STATES, ended_at=timezone.now(), reason=reason)
     _place_keep(attempt)
     _job_requeue(job, kind="killed", reason=reason)
+    tally_add("leases_lost", reason="expired" if expired_at else "restarted")
     return True
 
 

@@ -11,6 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from perfsite.access.limits import refusal_wait
+from perfsite.core.tallies import tally_add
 from perfsite.runs.files import FileRefusedError
 from perfsite.runs.models import Project
 from perfsite.webhooks.forges import FORGES, Forge
@@ -19,6 +20,8 @@ from perfsite.webhooks.services import delivery_receive, refusal_count
 
 _DELIVERY_ID = re.compile(r"[\x21-\x7e]{1,100}")
 _SUSPECT = (403, 404)  # a wrong signature, a project that is not there: what somebody who guesses gets
+STATUSES = (200, 202, 400, 403, 409)
+"""What a delivery to a project can be answered with; what strangers get leaves no count."""
 _STATUS = {"accepted": 202, "ignored": 202, "pong": 200, "replayed": 200}
 
 
@@ -42,7 +45,9 @@ def _received(request: HttpRequest, forge: str, slug: str) -> JsonResponse:
     project = Project.objects.filter(slug=slug).first() if row else None
     if row is None or project is None:
         return _refused(404, "not found")
-    return _checked(request, row, project, forge, body)
+    answer = _checked(request, row, project, forge, body)
+    tally_add("webhook_answers", forge=forge, status=str(answer.status_code))
+    return answer
 
 
 def _checked(request: HttpRequest, row: Forge, project: Project, forge: str, body: bytes) -> JsonResponse:
