@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 
 from perfsite.alerts.models import Notification
 from perfsite.counters import counters
+from perfsite.dashboards.selectors.hardware import fitness_rows
 from perfsite.keeping.models import Check
 from perfsite.results.models import Report
 from perfsite.runs.models import Attempt, Build, Job, SiteStart, Worker
@@ -61,6 +62,7 @@ class _Database(Collector):
         yield from _kept_files()
         yield from _devices()
         yield _canaries()
+        yield _canary_changes()
         yield from _times()
 
 
@@ -144,6 +146,19 @@ def _canaries() -> GaugeMetricFamily:
             who = (name, device_class, device)
             rows[name] = [(*who, one["clock"], one["when"], one["seconds"]) for one in canary]
     return _gauge("canary_seconds", told, labels, [row for some in rows.values() for row in some])
+
+
+def _canary_changes() -> GaugeMetricFamily:
+    """As the page of GPUs judges them: the norm is the device's own past, or the fastest of its like."""
+    labels = ("worker", "device_class", "device", "against")
+    told = "how much slower the canary is than its norm; 0.07 is 7 % slower"
+    rows: list[tuple] = []
+    for row in fitness_rows():
+        who = (row.worker.name, row.worker.device_class, row.worker.device_uuid)
+        rows.append((*who, "itself", row.against_itself))
+        if row.against_others is not None:
+            rows.append((*who, "like", row.against_others))
+    return _gauge("canary_change", told, labels, rows)
 
 
 def _times() -> Iterator[GaugeMetricFamily]:

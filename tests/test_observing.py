@@ -101,6 +101,9 @@ def test_the_canary_of_each_workers_newest_report_is_a_gauge(client, settings, t
     told = {key: value for key, value in scraped(client).items() if key[0] == "perfsite_canary_seconds"}
     labels = {"clock": "cpu", "device": "cpu-1", "device_class": "cpu", "when": "before", "worker": "w1"}
     assert told == {("perfsite_canary_seconds", *sorted(labels.items())): 0.012}
+    who = {"against": "itself", "device": "cpu-1", "device_class": "cpu", "worker": "w1"}
+    change = scraped(client)["perfsite_canary_change", *sorted(who.items())]
+    assert change == pytest.approx(0.011 / 0.010 - 1)  # the median of all against the older half's
 
 
 def test_metrics_are_not_for_everybody(client, settings):

@@ -89,6 +89,7 @@ READINGS = frozenset(
         "gpu_memory_clock",
         "gpu_utilisation",
         "gpu_memory",
+        "gpu_throttle",
     }
 )
 """The readings there are; each is a time series of the site's monitoring, so no other name is let in."""

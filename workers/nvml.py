@@ -63,7 +63,7 @@ def _near_cores(nvml: Any, handle: Any) -> tuple[int, ...]:
 
 
 def telemetry_read(uuid: str) -> dict[str, float | None]:
-    """Temperature (°C), power (W), clocks (Hz), utilisation (ratio) and memory (B); None if unread."""
+    """Temperature (°C), power (W), clocks (Hz), utilisation (ratio), memory (B), throttle bits; None: not read."""
     with nvml_open() as nvml:
         if isinstance(nvml, str):
             return {}
@@ -78,6 +78,7 @@ def telemetry_read(uuid: str) -> dict[str, float | None]:
             "gpu_memory_clock": lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM) * 1e6,
             "gpu_utilisation": lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100,
             "gpu_memory": lambda: nvml.nvmlDeviceGetMemoryInfo(handle).used,
+            "gpu_throttle": lambda: nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle),
         }
         return {name: _reading(nvml, read) for name, read in readings.items()}
 

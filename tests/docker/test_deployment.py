@@ -18,6 +18,8 @@ from perfsite import gauges
 from perfsite.core.broker_acl import USER, acl_words
 from perfsite.embedded.broker import server_find
 from perfsite.embedded.ports import port_free
+from tests.factories import worker_make
+from workers.messages import READINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "docker"
@@ -197,15 +199,58 @@ def test_composes_broker_knows_the_workers_user_and_its_rules():
         server.wait(10)
 
 
+def asked() -> dict[str, set[str]]:
+    """The numbers that each file asks for."""
+    paths = [*DOCKER.glob("prometheus/*.yaml"), *DOCKER.glob("grafana/dashboards/*.json"),
+             *DOCKER.glob("kubernetes/*.yaml")]  # fmt: skip
+    told = {path.name: set(re.findall(r"\bperfsite_\w+", path.read_text())) for path in paths}
+    return {name: numbers for name, numbers in told.items() if numbers}
+
+
 @pytest.mark.django_db
 def test_alerts_and_dashboards_ask_for_numbers_that_there_are(client):
+    """The exact names of samples; of a histogram its own, of a counter with its `_total`."""
     gauges.gauges_forget()
     client.get("/healthz")
-    known = set(re.findall(r"^# TYPE (\w+)", client.get("/metrics").content.decode(), re.M))
-    known |= {f"{name}_{end}" for name in known for end in ("bucket", "count", "sum", "total")}
-    known |= {"perfsite_task_failures_total"}
-    asked = set()
-    for path in (DOCKER / "prometheus/alerts.yaml", DOCKER / "grafana/dashboards/perfsite.json",
-                 DOCKER / "kubernetes/worker.yaml"):  # fmt: skip
-        asked |= set(re.findall(r"\bperfsite_\w+", path.read_text()))
-    assert asked - known == set()
+    worker_make()
+    text = client.get("/metrics").content.decode()
+    kinds = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.M))
+    ends = {"histogram": ("_bucket", "_count", "_sum"), "counter": ("",), "gauge": ("",)}
+    known = {name + end for name, kind in kinds.items() for end in ends.get(kind, ())}
+    wanted = asked()
+    assert set(wanted) >= {"alerts.yaml", "perfsite.json", "worker.yaml"}
+    assert {name: numbers - known for name, numbers in wanted.items() if numbers - known} == {}
+
+
+def test_a_dashboard_asks_for_readings_that_workers_send():
+    text = (DOCKER / "grafana/dashboards/perfsite.json").read_text()
+    patterns = re.findall(r'reading=~\\"([^"\\]+)\\"', text)
+    assert len(patterns) > 3
+    assert [one for one in patterns if not any(re.fullmatch(one, name) for name in READINGS)] == []
+
+
+def test_the_canary_is_on_the_dashboard_in_seconds_and_against_its_norm():
+    panels = json.loads((DOCKER / "grafana/dashboards/perfsite.json").read_text())["panels"]
+    told = {panel["targets"][0]["expr"]: panel["fieldConfig"]["defaults"]["unit"] for panel in panels}
+    units = {name: unit for expr, unit in told.items() for name in re.findall(r"perfsite_canary_\w+", expr)}
+    assert units == {"perfsite_canary_seconds": "s", "perfsite_canary_change": "percentunit"}
+    assert len({panel["id"] for panel in panels}) == len(panels)
+
+
+@pytest.mark.parametrize("path", sorted(DOCKER.glob("grafana/dashboards/*.json")), ids=lambda path: path.name)
+def test_panels_do_not_lie_on_each_other(path):
+    places = [panel["gridPos"] for panel in json.loads(path.read_text())["panels"]]
+    cells = [(x, y) for at in places for x in range(at["x"], at["x"] + at["w"])
+             for y in range(at["y"], at["y"] + at["h"])]  # fmt: skip
+    assert len(set(cells)) == len(cells)
+    assert max(x for x, _ in cells) < 24
+
+
+def test_what_only_grows_is_asked_for_its_rate():
+    """The difference of a counter, or the rate of a gauge, is wrong where it restarts or falls."""
+    text = "".join(path.read_text() for path in DOCKER.rglob("*") if path.suffix in (".yaml", ".json"))
+    rated = set(re.findall(r"\b(?:rate|increase)\((perfsite_\w+)", text))
+    assert all(name.endswith(("_total", "_count", "_bucket", "_sum")) for name in rated)
+    totals = set(re.findall(r"\bperfsite_\w+_total", text))
+    assert totals <= rated
+    assert re.findall(r"\bi?delta\(", text) == []
