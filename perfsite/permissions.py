@@ -110,7 +110,7 @@ RULES: dict[str, Rule] = {
         ),
         _TRIAGE,
     ),
-    "mute": _OWN,
+    **dict.fromkeys(("mute", "chart"), _OWN),  # the signed address is the right to it
     **dict.fromkeys(
         (
             "alerts", "alert-rule", "alert-rule-new", "alert-rule-trial", "alert-rule-trial-new",

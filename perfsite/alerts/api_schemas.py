@@ -9,6 +9,7 @@ from ninja import Schema
 from pydantic import Field
 
 from perfsite.alerts.channels import CHANNELS
+from perfsite.alerts.channels.base import Field as ChannelField
 from perfsite.alerts.checking import WHO
 from perfsite.alerts.models import Channel, Mute, Notification, Rule, Telling
 from perfsite.alerts.trying import TrialRow
@@ -201,6 +202,15 @@ class ChannelFieldOut(Schema):
     help: str
     is_secret: bool
     is_required: bool
+    choices: dict[str, str] = Field(
+        description="What it may be, in words by value; any text where there is none.",
+        examples=[{"": "if the project is public", "always": "always", "never": "never"}],
+    )
+
+    @staticmethod
+    def resolve_choices(row: ChannelField) -> dict[str, str]:
+        """By value."""
+        return dict(row.choices)
 
 
 class ChannelKindOut(Schema):

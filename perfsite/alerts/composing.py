@@ -24,7 +24,7 @@ from perfsite.alerts.message import (
 )
 from perfsite.alerts.models import Notification, Telling
 from perfsite.regressions.causes.closing import regressions_standing
-from perfsite.regressions.models import Incident
+from perfsite.regressions.models import Incident, Verdict
 from perfsite.runs.models import Project
 
 
@@ -41,7 +41,13 @@ def incident_message(*, incident: Incident, is_again: bool = False) -> Message:
     """An incident's message with its chart; `is_again` for who heard of it before it was taken back."""
     message = message_compose(incident_facts(incident=incident, is_again=is_again))
     ranked = regressions_standing(incident=incident)
-    return replace(message, image=chart_of(ranked[0].verdict, tone="regressed") if ranked else b"")
+    return _charted(message, ranked[0].verdict, "regressed") if ranked else message
+
+
+def _charted(message: Message, verdict: Verdict, tone: str) -> Message:
+    """The message with its chart, where there is one to see."""
+    image = chart_of(verdict, tone=tone)
+    return replace(message, image=image, verdict=verdict.pk if image else None)
 
 
 def alerts_url(*, project: Project) -> str:
@@ -67,7 +73,7 @@ def _improvement(notification: Notification) -> Message:
     if not verdicts:
         raise ValueError(f"the improvement of {telling.build.short} was taken back before it was told")
     message = message_compose(improvement_facts(build=telling.build, verdicts=verdicts))
-    return replace(message, image=chart_of(verdicts[0], tone="improved"))
+    return _charted(message, verdicts[0], "improved")
 
 
 def _digest(notification: Notification) -> Message:

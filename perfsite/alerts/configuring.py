@@ -95,6 +95,9 @@ def _fields_store(row: Channel, values: Mapping[str, str]) -> str:
             value = kept.get(field.name, "")
         if not value and field.name == "secret":
             value = made = PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+        if field.choices and value not in dict(field.choices):
+            known = ", ".join(repr(name) for name, _ in field.choices)
+            raise PerfsiteError(f"{field.title}: {value[:60]!r} is none of {known}")
         if not value and field.is_required:
             raise PerfsiteError(f"{field.title} is missing")
         try:

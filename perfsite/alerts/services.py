@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -13,6 +14,7 @@ from django.utils import timezone
 
 from perfsite.alerts import selectors
 from perfsite.alerts.channels import CHANNELS, DeliveryError, Outgoing
+from perfsite.alerts.chart_links import chart_url
 from perfsite.alerts.composing import notification_message
 from perfsite.alerts.failing import channel_disable, channel_rest, message_refused, recipient_replace
 from perfsite.alerts.message import Message
@@ -99,8 +101,9 @@ def _claim(notification: Notification) -> bool:
 def _outgoing(notification: Notification) -> Outgoing:
     channel = notification.channel
     assert channel is not None
+    message = notification_message(notification=notification)
     return Outgoing(
-        message=notification_message(notification=notification),
+        message=replace(message, image_url=chart_url(verdict_id=message.verdict, channel=channel)),
         key=notification.key,
         project_id=channel.project_id,
         recipient=notification.recipient,

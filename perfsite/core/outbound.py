@@ -117,6 +117,18 @@ def host_addresses(host: str, port: int) -> list[Address]:
     return list(dict.fromkeys(addresses))
 
 
+def is_public_host(host: str, port: int) -> bool:
+    """Whether everybody on the internet could call this host, as far as its addresses tell from here.
+
+    What an operator allows the site to call by `PERFSITE_OUTBOUND_NETWORKS` is not public by that.
+    """
+    try:
+        addresses = host_addresses(host, port)
+    except OutboundRefusedError:
+        return False
+    return all(_inner(address).is_global for address in addresses)
+
+
 @contextmanager
 def names_judged() -> Iterator[None]:
     """Within it every name that this context's Python code resolves is judged.

@@ -178,5 +178,9 @@ PAGES_ONLY: dict[tuple[str, str], str] = {
         "mute",
         "POST",
     ): "the signed link of a message, for whoever reads it; POST /incidents/{id}/mute does the same",
+    (
+        "chart",
+        "GET",
+    ): "a signed picture for a chat's servers; GET /series/{id}/points has its numbers",
     ("webhook", "POST"): "what a forge calls, with its signature; GET /projects/{slug}/deliveries shows it",
 }

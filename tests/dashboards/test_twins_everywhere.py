@@ -33,6 +33,7 @@ WITHOUT = {
     "member-remove": "a question",
     "tokens": "settings: keys are not handed out in bulk",
     "webhook-settings": "settings: the API's deliveries tell what came",
+    "chart": "a picture, for a chat's servers",
     "mute": "a form behind a link of a mail",
     "outbox": "mails: the API hands them out",
     "mail": "one mail, as its reader would see it",

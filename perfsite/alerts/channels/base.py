@@ -67,6 +67,7 @@ class Field:
     is_secret: bool = False
     is_required: bool = True
     is_url: bool = False
+    choices: tuple[tuple[str, str], ...] = ()  # values with their words, the default one first
 
 
 @dataclass(frozen=True)
@@ -85,3 +86,13 @@ class ChannelKind:
     repeatable: bool
     fields: tuple[Field, ...] = ()
     takes_recipient: bool = False
+
+
+# whoever has its address sees a picture without a login: of a private project only where somebody says so
+CHART = Field(
+    "chart",
+    "Chart",
+    "the chat's servers fetch it by an address that shows this one chart to whoever has it, for 30 days",
+    is_required=False,
+    choices=(("", "if the project is public"), ("always", "always"), ("never", "never")),
+)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
-from perfsite.alerts.channels.base import ChannelKind, Field, Outgoing
+from perfsite.alerts.channels.base import CHART, ChannelKind, DeliveryError, Field, Outgoing
 from perfsite.alerts.channels.calling import post
 from perfsite.alerts.message import Message
+from perfsite.alerts.message.forms import CHART_WORDS
 
 # what an incoming webhook says when no message would be taken; the others speak of this one
 _ABOUT_CHANNEL = frozenset(
@@ -31,13 +33,26 @@ _MOST_SECTIONS = 20
 
 def notify(outgoing: Outgoing) -> None:
     """Post one message; Slack does not tell a second one from a first."""
-    body = json.dumps(blocks_of(outgoing.message)).encode()
+    message = outgoing.message
+    try:
+        _post(outgoing, message)
+    except DeliveryError as error:
+        if not (message.image_url and error.is_message_only):
+            raise
+        # Slack refuses a message whose picture it cannot fetch; the rest is worth more than the picture
+        _post(outgoing, replace(message, image_url=""))
+
+
+def _post(outgoing: Outgoing, message: Message) -> None:
+    body = json.dumps(blocks_of(message)).encode()
     post(outgoing.secrets["secret_url"], body=body, about_channel=_ABOUT_CHANNEL)
 
 
 def blocks_of(message: Message) -> dict[str, Any]:
     """The message in Block Kit; `text` is what a notification on a phone shows."""
     blocks: list[dict[str, Any]] = [_section(f"*{_plain(message.headline)}*")]
+    if message.image_url:
+        blocks.append({"type": "image", "image_url": message.image_url, "alt_text": CHART_WORDS})
     for heading, lines in message.sections[:_MOST_SECTIONS]:
         body = "\n".join(_plain(line) for line in lines)
         blocks.append(_section(f"*{_plain(heading)}*\n{body}" if heading else body))
@@ -65,5 +80,6 @@ KIND = ChannelKind(
     repeatable=False,
     fields=(
         Field("secret_url", "Incoming webhook URL", "https://hooks.slack.com/…", is_secret=True, is_url=True),
+        CHART,
     ),
 )

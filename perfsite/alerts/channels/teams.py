@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from perfsite.alerts.channels.base import ChannelKind, Field, Outgoing
+from perfsite.alerts.channels.base import CHART, ChannelKind, Field, Outgoing
 from perfsite.alerts.channels.calling import post
 from perfsite.alerts.message import Message
-from perfsite.alerts.message.forms import markdown_escape
+from perfsite.alerts.message.forms import CHART_WORDS, markdown_escape
 
 _COLOURS = {"regressed": "Attention", "improved": "Good", "quiet": "Default"}
 _MOST_SECTIONS = 20
@@ -33,7 +33,9 @@ def notify(outgoing: Outgoing) -> None:
 def card_of(message: Message) -> dict[str, Any]:
     """The message as Teams' workflows take it: one attachment that is an adaptive card."""
     colour = _COLOURS[message.tone]
-    body = [_block(message.headline, weight="Bolder", size="Medium", color=colour)]
+    body: list[dict[str, Any]] = [_block(message.headline, weight="Bolder", size="Medium", color=colour)]
+    if message.image_url:
+        body.append({"type": "Image", "url": message.image_url, "altText": CHART_WORDS, "size": "Stretch"})
     for heading, lines in message.sections[:_MOST_SECTIONS]:
         if heading:
             body.append(_block(heading, weight="Bolder", spacing="Medium"))
@@ -64,5 +66,5 @@ KIND = ChannelKind(
     title="Microsoft Teams",
     notify=notify,
     repeatable=False,
-    fields=(Field("secret_url", "Workflow webhook URL", is_secret=True, is_url=True),),
+    fields=(Field("secret_url", "Workflow webhook URL", is_secret=True, is_url=True), CHART),
 )

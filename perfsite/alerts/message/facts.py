@@ -14,7 +14,8 @@ class Message:
     """What any channel sends; each takes the form that its readers see best.
 
     `headline` is one sentence; `sections` are headings (which may be empty) with their lines; `links` are
-    titles and addresses, the first is where to go; `payload` is what machines read; `image` a PNG.
+    titles and addresses, the first is where to go; `payload` is what machines read; `image` is a PNG of the
+    `verdict`'s series, `image_url` its address for channels that show it by one.
     """
 
     subject: str
@@ -28,6 +29,8 @@ class Message:
     links: tuple[tuple[str, str], ...] = ()
     payload: Mapping[str, Any] = field(default_factory=dict)
     image: bytes = b""
+    image_url: str = ""
+    verdict: int | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ _FONT = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,sans-serif"
 _MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+|~@!&])")
 
 CHART_ID = "chart@perfsite"
+CHART_WORDS = "The series over its builds, the accused one marked"
 _WHERE = "in a clone of the repository"
 
 
@@ -32,7 +33,7 @@ def html_of(message: Message, *, chart: bool = False) -> str:
     """HTML that mail clients show; `chart` puts the picture in that is sent along as `CHART_ID`."""
     colour, mark = _TONES[message.tone]
     picture = (
-        f'<p><img src="cid:{CHART_ID}" width="600" alt="The series over its builds, the accused one marked" '
+        f'<p><img src="cid:{CHART_ID}" width="600" alt="{CHART_WORDS}" '
         'style="max-width:100%;height:auto;border:1px solid #DFE3E8;border-radius:6px"></p>'
         if chart
         else ""

@@ -132,6 +132,15 @@ class ChannelForm(forms.Form):
         for one in CHANNELS[kind].fields:
             is_kept = channel is not None and one.is_secret and bool(channel.secrets.get(one.name))
             hidden = forms.PasswordInput(attrs={"autocomplete": "off"})
+            if one.choices:
+                self.fields[one.name] = forms.ChoiceField(
+                    label=one.title,
+                    help_text=one.help,
+                    required=one.is_required,
+                    choices=one.choices,
+                    initial=channel.settings.get(one.name, "") if channel else "",
+                )
+                continue
             self.fields[one.name] = forms.CharField(
                 label=one.title,
                 help_text="stored; empty keeps it" if is_kept else one.help,
