@@ -3,7 +3,8 @@
 Blocks run in the order A B B A A B B A ..., each in a fresh child, so that a linear drift of the
 machine falls on both builds alike.  Each finished pair goes home at once; a comparison that was cut off
 goes on behind the pairs that its order brings.  After each pair `benchmarks.sequential` decides what it
-can; cases whose watches are all over are left out from then on.
+can; cases whose watches are all over are left out from then on.  A pair that was disturbed
+(`disturbance.py`) is kept and does not count: another one is run in its place while the order allows pairs.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import PurePath
 
 from benchmarks.cases import Case
-from benchmarks.report import Outcome, Report
+from benchmarks.report import Report
 from workers.job import Finished, Job, JobFailed
 from workers.sides import side_measure, sides_prepare
 from workers.watches import Watches, builds_engine, pair_make
@@ -83,7 +84,7 @@ def _pairs_run(job: Job, watches: Watches) -> tuple[dict[str, Report], str]:
         if watches.pairs and time.monotonic() + longest > job.deadline:
             return last, _LATE
         started = time.monotonic()
-        turns = sides if number % 2 == 0 else sides[::-1]
+        turns = sides if watches.good_first else sides[::-1]
         try:
             last = {
                 side.word: side_measure(job, side, cases, pair=number, turn=turn)
@@ -130,14 +131,13 @@ def _report_make(job: Job, watches: Watches, last: dict[str, Report], why: str) 
         precision=order.precision,
         environment=job.environment(),
     )
-    remarks = {
-        (remark.code, remark.sentence): remark for report in last.values() for remark in report.remarks
-    }
+    told = [*(remark for report in last.values() for remark in report.remarks), *watches.remarks()]
+    remarks = {(remark.code, remark.sentence): remark for remark in told}
     return base.model_copy(
         update={
             "kind": "compare",
             "created_at": datetime.now(UTC),
-            "outcomes": tuple(Outcome(case=case, status="done") for case in order.cases),
+            "outcomes": tuple(watches.outcomes()),
             "measurements": (),
             "comparisons": tuple(watches.comparisons(why)),
             "remarks": tuple(remarks.values()),

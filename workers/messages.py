@@ -167,17 +167,18 @@ class Limits(_Message):
 
 
 class Pair(_Message):
-    """One finished pair of a comparison; `number` counts from 0, and the good build goes first in even ones.
+    """One finished pair of a comparison; `number` counts from 0, and the builds take turns in going first.
 
     `values` has a row (case index, metric, good build's value, suspect's) per judged metric, in the
     metric's unit; `onnx_sha256` and `engine_sha256` are of both builds' files, the good one's first, a
-    missing one is None.
+    missing one is None.  `disturbed` has the cases, by index and reason, of which the pair does not count.
     """
 
     number: int = Field(ge=0, le=9999)
     values: tuple[tuple[int, str, float, float], ...]
     onnx_sha256: tuple[Digest, Digest] = (None, None)
     engine_sha256: tuple[Digest, Digest] = (None, None)
+    disturbed: tuple[tuple[int, Annotated[str, Field(max_length=2000)]], ...] = ()
 
 
 class Order(_Message):

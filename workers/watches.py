@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 from benchmarks.cases import Case
 from benchmarks.metrics import Metric, metric_get
-from benchmarks.report import Comparison, Report
+from benchmarks.report import Comparison, Outcome, Remark, Report
 from benchmarks.runners.table import ROWS
 from benchmarks.sequential import Budget, SequentialTest
+from workers.disturbance import disturbances
 from workers.messages import Order, Pair
 
 ENGINE_PAIRS = 3
@@ -56,21 +57,28 @@ class Watches:
         wanted = {key[0] for key, test in self.tests.items() if not test.is_over}
         return tuple(self.order.cases[index] for index in sorted(wanted))
 
+    @property
+    def good_first(self) -> bool:
+        """Whether the good build goes first in the next pair: A B B A of the pairs that count."""
+        return sum(not pair.disturbed for pair in self.pairs) % 2 == 0
+
     def take(self, pair: Pair) -> None:
-        """Take a pair: each watch that is not over looks at it.
+        """Take a pair: each watch that is not over looks at it, unless its case was disturbed.
 
         Raises:
             ValueError: it does not tell a watched metric, or tells a value that cannot be compared.
         """
         values = {(index, metric): (a, b) for index, metric, a, b in pair.values}
+        disturbed = {index for index, _ in pair.disturbed}
         for key, test in self.tests.items():
             if test.is_over:
                 continue
             if key not in values:
                 label = self.order.cases[key[0]].label
                 raise ValueError(f"pair {pair.number} does not tell {key[1]} of {label}")
-            a, b = values[key]
-            test.take([a], [b])
+            if key[0] not in disturbed:
+                a, b = values[key]
+                test.take([a], [b])
         self.pairs.append(pair)
         rebuilt = not self._engines_same()
         for (index, _), test in self.tests.items():
@@ -79,22 +87,49 @@ class Watches:
     def comparisons(self, why: str) -> Iterator[Comparison]:
         """What the report says: of the watches, then of what the blocks measured besides.
 
-        `why` no further pair was run, where a watch asked for one.
+        `why` no further pair was run, where a watch asked for one.  Of a watch of which no pair counts there
+        is none.
         """
         for (index, name), test in self.tests.items():
-            yield test.conclude(why).as_comparison(self.order.cases[index], metric_get(name), test.a, test.b)
+            if test.result is None:
+                continue
+            ended = "; ".join(filter(None, (why, self.disturbed_words(index))))
+            yield test.conclude(ended).as_comparison(
+                self.order.cases[index], metric_get(name), test.a, test.b
+            )
         budget = Budget(first=1, most=self.order.max_pairs, alpha=self.order.alpha)
         for (index, name), (a, b) in self._besides().items():
             test = SequentialTest(_metric_of(self.order, name), budget=budget)
             test.take(a, b)
             yield test.conclude(why or _BESIDES).as_comparison(self.order.cases[index], test.metric, a, b)
 
+    def disturbed_words(self, index: int) -> str:
+        """How many pairs of a case do not count, and why the last did not; empty when all count."""
+        reasons = [why for pair in self.pairs for place, why in pair.disturbed if place == index]
+        if not reasons:
+            return ""
+        return f"{len(reasons)} of {len(self.pairs)} pairs were disturbed and do not count: {reasons[-1]}"
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """How each case ended: skipped where no pair of a watch counts, with the reason."""
+        empty = {index for (index, _), test in self.tests.items() if test.result is None}
+        for index, case in enumerate(self.order.cases):
+            reason = self.disturbed_words(index) if index in empty else ""
+            yield Outcome(case=case, status="skipped" if reason else "done", reason=reason)
+
+    def remarks(self) -> Iterator[Remark]:
+        """A remark on each case of which a pair does not count."""
+        for index, case in enumerate(self.order.cases):
+            if words := self.disturbed_words(index):
+                yield Remark(code="pairs-disturbed", sentence=words, case=case)
+
     def _besides(self) -> dict[Key, tuple[list[float], list[float]]]:
         """The values of what is not watched: the site may come to ask about it later."""
         rows: dict[Key, tuple[list[float], list[float]]] = {}
         for pair in self.pairs:
+            disturbed = {index for index, _ in pair.disturbed}
             for index, metric, a, b in pair.values:
-                if (index, metric) not in self.tests:
+                if (index, metric) not in self.tests and index not in disturbed:
                     first, second = rows.setdefault((index, metric), ([], []))
                     first.append(a)
                     second.append(b)
@@ -122,6 +157,7 @@ def pair_make(number: int, order: Order, good: Report, suspect: Report) -> Pair:
         values=values,
         onnx_sha256=(good.onnx_sha256, suspect.onnx_sha256),
         engine_sha256=(engine_digest(good), engine_digest(suspect)),
+        disturbed=tuple(disturbances(order.cases, good, suspect)),
     )
 
 

@@ -220,7 +220,8 @@ class Attempt(models.Model):
 class Pair(models.Model):
     """One finished pair of a comparison, kept as soon as it was run: a killed worker loses none.
 
-    `values` has a row `[case index, metric, a, b]` per metric; pairs of another device do not count.
+    `values` has a row `[case index, metric, a, b]` per metric; pairs of another device do not count.  A row
+    without a case index holds the builds' digests, or a case that was disturbed, of which the pair does not.
     """
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="pairs")

@@ -14,6 +14,7 @@ from perfsite.runs.models import Job, Pair
 from workers.messages import Pair as Body
 
 _DIGESTS = ("onnx_sha256", "engine_sha256")
+_DISTURBED = "disturbed"
 
 
 class PairMismatchError(PerfsiteError):
@@ -31,7 +32,8 @@ def pair_store(*, token: UUID, body: Body) -> bool:
     attempt = attempt_get(token=token)
     job = attempt.job
     cases = len(job.spec["cases"])
-    if job.kind != Job.Kind.COMPARE or any(not 0 <= index < cases for index, *_ in body.values):
+    told = {row[0] for row in body.values} | {row[0] for row in body.disturbed}
+    if job.kind != Job.Kind.COMPARE or any(not 0 <= index < cases for index in told):
         raise PairMismatchError(
             f"pair {body.number} tells of other cases than the {cases} of {job}; "
             "a worker must measure the order it got"
@@ -54,6 +56,11 @@ def pairs_drop_others(*, job_id: int, device_uuid: str) -> int:
     return Pair.objects.filter(job_id=job_id).exclude(device_uuid=device_uuid).delete()[0]
 
 
+def pairs_disturbed(pairs: Iterable[Body], *, index: int) -> dict[int, str]:
+    """The pairs, by number, that do not count for the case of this index, each with the reason."""
+    return {row.number: why for row in pairs for place, why in row.disturbed if place == index}
+
+
 def digests_compare(pairs: Iterable[Body]) -> dict[str, bool | None]:
     """Whether both builds had the same ONNX file, and engine, in all pairs; None where one had none."""
     rows = list(pairs)
@@ -69,12 +76,15 @@ def _all_equal(digests: Iterable[tuple[str | None, str | None]]) -> bool | None:
 
 
 def _rows(body: Body) -> list[list[Any]]:
-    """The rows of a pair; those without a case hold the builds' digests."""
+    """The rows of a pair; those without a case hold the builds' digests, and which cases were disturbed."""
     digests = [[None, name, *getattr(body, name)] for name in _DIGESTS]
-    return [*(list(row) for row in body.values), *digests]
+    disturbed = [[None, _DISTURBED, index, why] for index, why in body.disturbed]
+    return [*(list(row) for row in body.values), *digests, *disturbed]
 
 
 def _body(row: Pair) -> Body:
-    digests = {name: (good, suspect) for index, name, good, suspect in row.values if index is None}
+    facts = [(name, both) for index, name, *both in row.values if index is None]
+    digests = {name: both for name, both in facts if name in _DIGESTS}
+    disturbed = [both for name, both in facts if name == _DISTURBED]
     values = [values for values in row.values if values[0] is not None]
-    return Body.model_validate({"number": row.number, "values": values, **digests})
+    return Body.model_validate({"number": row.number, "values": values, "disturbed": disturbed, **digests})

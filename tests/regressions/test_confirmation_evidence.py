@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.report import Outcome
 from perfsite.regressions.models import Incident, SeriesState, Suspicion, Verdict
 from perfsite.regressions.services import reports_screen
 from perfsite.results.models import Measurement
@@ -68,6 +69,33 @@ def test_a_verdict_says_whether_the_bits_are_the_same(project, runner, digests, 
     assert words in verdict.sentence
     assert ("suspect the environment first" in verdict.sentence) == bool(words)
     assert verdict.parameters["max_pairs"] == 20
+
+
+def test_a_verdict_knows_which_pairs_were_disturbed(slowed):
+    job = compare_job()
+    hot = "the GPU was held back by heat"
+    rows = [[0, "latency_p50", 1.0, 1.2], [None, "disturbed", 0, hot]]
+    Pair.objects.create(job=job, number=0, device_uuid="cpu-1", values=rows)
+    compare_report(job, {"latency_p50": 1.2})
+    reports_screen()
+    verdict = Verdict.objects.get(stage="confirmation")
+    assert (verdict.kind, verdict.evidence["disturbed"]) == ("regressed", {"0": hot})
+
+
+def test_a_comparison_of_which_no_pair_counted_is_unknown_with_the_reason(slowed):
+    job = compare_job()
+    hot = "2 of 2 pairs were disturbed and do not count: the GPU was held back by heat"
+    for number in range(2):
+        rows = [[0, "latency_p50", 1.0, 1.2], [None, "disturbed", 0, hot]]
+        Pair.objects.create(job=job, number=number, device_uuid="cpu-1", values=rows)
+    skipped = Outcome(case=case_make(), status="skipped", reason=hot)
+    body = report_make(job, {}).model_copy(update={"outcomes": (skipped,)})
+    assert report_store(token=job_attempt(job).token, body=body, raw=body.model_dump_json().encode())
+    reports_screen()
+    verdict = Verdict.objects.get(stage="confirmation")
+    assert (verdict.kind, sorted(verdict.evidence["disturbed"])) == ("unknown", ["0", "1"])
+    assert hot in verdict.sentence
+    assert not Incident.objects.exists()
 
 
 def test_a_self_test_answers_no_suspicion(project):

@@ -14,7 +14,7 @@ from perfsite.core.errors import PerfsiteError
 from perfsite.runs import lease
 from perfsite.runs.comparing import compare_order, profile_order
 from perfsite.runs.models import Attempt, Job, Pair
-from perfsite.runs.pairs import digests_compare, pairs_of
+from perfsite.runs.pairs import digests_compare, pairs_disturbed, pairs_of
 from perfsite.runs.queue import order_make
 from perfsite.runs.services import PRIORITY_HEAD
 from perfsite.runs.sweep import leases_expire, pins_release, priorities_age
@@ -70,6 +70,19 @@ def test_a_pair_sent_twice_is_kept_once_as_it_was_first(job, send):
     assert send(attempt, pair(0)).json() == {"kept": False}
     assert Pair.objects.get().device_uuid == CPU.uuid
     assert pairs_of(job=job) == (pair(0, **digests),)
+
+
+def test_a_disturbed_pair_is_kept_and_given_to_the_next_attempt_as_it_was_told(job, send):
+    first = claim(worker_make())
+    body = pair(0, disturbed=[(0, "the GPU was held back by heat")])
+    assert send(first, body).json() == {"kept": True}
+    assert send(first, pair(0)).json() == {"kept": False}
+    assert send(first, pair(1, disturbed=[(1, "of no case")])).status_code == 422
+    send(first, pair(1))
+    lease.attempt_give_back(token=first.token)
+    assert order_make(attempt=claim(worker_make())).pairs == (body, pair(1))
+    assert pairs_disturbed(pairs_of(job=job), index=0) == {0: "the GPU was held back by heat"}
+    assert pairs_disturbed(pairs_of(job=job), index=1) == {}
 
 
 def test_a_superseded_token_writes_no_pair(job, send):

@@ -45,6 +45,11 @@ class Told:
     given_back: bool = False
 
     @property
+    def counted(self) -> int:
+        """The pairs that other work on this machine did not disturb."""
+        return sum(not pair.disturbed for pair in self.pairs)
+
+    @property
     def ended(self) -> bool:
         return self.report is not None or self.failure is not None or self.given_back
 

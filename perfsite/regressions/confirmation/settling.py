@@ -17,7 +17,7 @@ from perfsite.regressions.wording import Change, confirmed_sentence, same_senten
 from perfsite.results.models import Report, Series
 from perfsite.runs.cases import case_key
 from perfsite.runs.models import Job
-from perfsite.runs.pairs import digests_compare, pairs_of
+from perfsite.runs.pairs import digests_compare, pairs_disturbed, pairs_of
 
 FAILED = "failed"  # in a suspicion's evidence: its comparison sent no report
 DETECTOR = "interleaved-comparison/2"
@@ -39,7 +39,7 @@ def suspicion_settle(suspicion: Suspicion) -> bool:
     comparison = comparison_of(report, suspicion.series)
     if comparison is not None:
         return _settle_compared(suspicion, job, comparison)
-    return settle_unknown(suspicion, _reason_missing(suspicion, report))
+    return settle_unknown(suspicion, _reason_missing(suspicion, report), **_disturbed(suspicion, job))
 
 
 def _reason_missing(suspicion: Suspicion, report: Report) -> str:
@@ -72,8 +72,19 @@ def _settle_compared(suspicion: Suspicion, job: Job, comparison: Comparison) -> 
         "screen": suspicion.evidence,
         "digests": digests,
         "bits": bits,
+        **_disturbed(suspicion, job),
     }
     return _settle(suspicion, kind=comparison.verdict, change=change, sentence=sentence, evidence=evidence)
+
+
+def _disturbed(suspicion: Suspicion, job: Job) -> dict[str, dict[int, str]]:
+    """The pairs that were run and did not count, by number and with the reason; empty where all did."""
+    cases = [case_key(Case.model_validate(fields)) for fields in job.spec["cases"]]
+    key = case_key(suspicion.series)
+    if key not in cases:
+        return {}
+    found = pairs_disturbed(pairs_of(job=job), index=cases.index(key))
+    return {"disturbed": found} if found else {}
 
 
 def _bits_words(runner: str, digests: Mapping[str, bool | None]) -> str:
@@ -86,8 +97,11 @@ def _bits_words(runner: str, digests: Mapping[str, bool | None]) -> str:
     return _SAME_BITS.format("ONNX file") if digests["onnx_equal"] and runner == "onnxruntime" else ""
 
 
-def settle_unknown(suspicion: Suspicion, reason: str) -> bool:
-    """Close a suspicion that nothing decided: it never stays open, and the level stays."""
+def settle_unknown(suspicion: Suspicion, reason: str, **more: object) -> bool:
+    """Close a suspicion that nothing decided: it never stays open, and the level stays.
+
+    `more` goes into the verdict's evidence.
+    """
     seen = suspicion.evidence
     change = Change(
         seen["before"], seen["after"], seen["relative"], seen.get("relative_low"), seen.get("relative_high")
@@ -98,7 +112,7 @@ def settle_unknown(suspicion: Suspicion, reason: str) -> bool:
         kind=Verdict.Kind.UNKNOWN,
         change=change,
         sentence=unknown_sentence(subject, reason=reason.rstrip(".")),
-        evidence={"screen": seen, "reason": reason},
+        evidence={"screen": seen, "reason": reason, **more},
     )
 
 
