@@ -63,7 +63,7 @@ def _near_cores(nvml: Any, handle: Any) -> tuple[int, ...]:
 
 
 def telemetry_read(uuid: str) -> dict[str, float | None]:
-    """Temperature (°C), power (W), clocks (Hz), utilisation (ratio), memory (B), throttle bits; None: not read."""
+    """Temperature (°C), power (W), clocks (Hz), utilisation (ratio), memory (B), throttle bits, or None."""
     with nvml_open() as nvml:
         if isinstance(nvml, str):
             return {}

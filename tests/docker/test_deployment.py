@@ -18,15 +18,12 @@ from perfsite import gauges
 from perfsite.core.broker_acl import USER, acl_words
 from perfsite.embedded.broker import server_find
 from perfsite.embedded.ports import port_free
+from tests.docker.manifests import COMPOSE, DOCKER, ROOT, manifests
 from tests.factories import worker_make
 from workers.messages import READINGS
 
-ROOT = Path(__file__).resolve().parents[2]
-DOCKER = ROOT / "docker"
 BIN = Path(sys.executable).parent
-COMPOSE = [yaml.safe_load(path.read_text()) for path in sorted(DOCKER.glob("compose*.yaml"))]
-KUBERNETES = [path.read_text() for path in sorted((DOCKER / "kubernetes").glob("*.yaml"))]
-MANIFESTS = [one for text in KUBERNETES for one in yaml.safe_load_all(text)]
+MANIFESTS = manifests()
 
 
 def documents():
@@ -42,7 +39,7 @@ def commands() -> dict[str, list[str]]:
     """What the images and services run."""
     images = re.findall(r"^CMD (\[.*\])$", (DOCKER / "Dockerfile").read_text(), re.M)
     found = {f"image {number}": json.loads(text) for number, text in enumerate(images)}
-    for compose in COMPOSE:
+    for compose in COMPOSE.values():
         for name, service in compose["services"].items():
             if "perfsite" in str(service.get("image", "")) and "command" in service:
                 found[name] = service["command"]
@@ -153,7 +150,9 @@ def test_pods_are_restarted_for_their_own_sake_only():
 
 def test_kubernetes_has_what_a_release_needs():
     kinds = {one["kind"] for one in MANIFESTS}
-    assert kinds >= {"Job", "Deployment", "Service", "ScaledObject"}
+    assert kinds >= {
+        "Job", "Deployment", "Service", "ScaledObject", "NetworkPolicy", "PodDisruptionBudget", "Ingress",
+    }  # fmt: skip
 
 
 def test_every_service_and_pod_is_kept_from_being_root():
@@ -166,7 +165,7 @@ def test_every_service_and_pod_is_kept_from_being_root():
 
 def test_no_secret_has_a_default():
     default = re.compile(r"\$\{(\w*(?:PASSWORD|SECRET|TOKEN)\w*):?-([^}]+)\}")
-    assert [found for compose in COMPOSE for found in default.findall(json.dumps(compose))] == []
+    assert [found for compose in COMPOSE.values() for found in default.findall(json.dumps(compose))] == []
 
 
 def test_composes_broker_knows_the_workers_user_and_its_rules():

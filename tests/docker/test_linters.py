@@ -9,14 +9,11 @@ import kubernetes_validate
 import pytest
 import yaml
 
-DOCKER = Path(__file__).resolve().parents[2] / "docker"
+from tests.docker.manifests import DOCKER, manifests
+
 BIN = Path(sys.executable).parent
 COMPOSE = sorted(DOCKER.glob("compose*.yaml"))
-MANIFESTS = [
-    one
-    for path in sorted((DOCKER / "kubernetes").glob("*.yaml"))
-    for one in yaml.safe_load_all(path.read_text())
-]
+MANIFESTS = manifests()
 OWN_SCHEMA = {"ScaledObject"}  # KEDA's, which is no part of Kubernetes
 KUBERNETES = "1.33"
 
