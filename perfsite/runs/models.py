@@ -210,7 +210,12 @@ class Attempt(models.Model):
                 fields=["lease_expires_at"],
                 name="attempt_by_lease",
                 condition=models.Q(state="running"),
-            )
+            ),
+            models.Index(
+                fields=["worker"],
+                name="attempt_of_worker",
+                condition=models.Q(state="running"),
+            ),
         ]
 
     def __str__(self) -> str:

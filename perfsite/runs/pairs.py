@@ -51,11 +51,6 @@ def pairs_of(*, job: Job) -> tuple[Body, ...]:
     return tuple(_body(row) for row in Pair.objects.filter(job=job).order_by("number"))
 
 
-def pairs_drop_others(*, job_id: int, device_uuid: str) -> int:
-    """Forget the pairs that another device ran: two devices are never mixed.  Call it in the claim."""
-    return Pair.objects.filter(job_id=job_id).exclude(device_uuid=device_uuid).delete()[0]
-
-
 def pairs_disturbed(pairs: Iterable[Body], *, index: int) -> dict[int, str]:
     """The pairs, by number, that do not count for the case of this index, each with the reason."""
     return {row.number: why for row in pairs for place, why in row.disturbed if place == index}

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import connection, transaction
-from django.db.models import F, Max, Q, QuerySet
+from django.db import transaction
 from django.utils import timezone
 
 from perfsite.access.models import Token
@@ -16,14 +14,13 @@ from perfsite.core.errors import ConflictError
 from perfsite.runs.comparing import PAIRS_MOST
 from perfsite.runs.confining import worker_confine
 from perfsite.runs.lease import attempt_lose
-from perfsite.runs.models import Attempt, Build, BuildFile, Job, Worker
-from perfsite.runs.pairs import pairs_drop_others, pairs_of
-from perfsite.runs.services import run_running
+from perfsite.runs.models import Attempt, Build, BuildFile, Worker
+from perfsite.runs.pairs import pairs_of
+from perfsite.runs.taking import best_take
 from workers.messages import BuildSource, Device, FileSource, Order
 
 log = logging.getLogger(__name__)
 _SEEN_EVERY = timedelta(seconds=1)
-_TRIED = 5
 
 
 @transaction.atomic
@@ -67,36 +64,24 @@ def _check_not_elsewhere(known: Worker, device: Device) -> None:
 def job_claim(*, worker: Worker) -> Attempt | None:
     """Give `worker` the best queued job it may take, or None.
 
-    A worker runs one job at a time: whatever it held before, it has lost.  The UPDATE decides
-    between two claimers; SKIP LOCKED only spares PostgreSQL's claimers the wait for each other.
+    A worker runs one job at a time: whatever it held before, it has lost.
     """
-    for stale in Attempt.objects.filter(worker=worker, state="running").select_related("job"):
-        attempt_lose(attempt=stale, reason=f"worker {worker.name} came back without it")
+    attempt = best_take(worker=worker)
+    if attempt is None and _stale_lose(worker):
+        attempt = best_take(worker=worker)
     _seen(worker)
-    if connection.features.has_select_for_update_skip_locked:
-        with transaction.atomic():
-            return _first_taken(_candidates(worker).select_for_update(skip_locked=True)[:1], worker)
-    # SQLite: one writes at a time, so what may be read before is
-    jobs = list(_candidates(worker)[:_TRIED])
-    if not jobs:
-        return None
-    with transaction.atomic():
-        return _first_taken(jobs, worker)
+    if attempt is not None:
+        ids = {"job": attempt.job_id, "attempt": attempt.number, "worker": worker.name}
+        log.info("job claimed", extra=ids)
+    return attempt
 
 
-def _first_taken(jobs: Iterable[Job], worker: Worker) -> Attempt | None:
-    """The attempt at the first of these jobs that nobody else took meanwhile."""
-    for job in jobs:
-        now = timezone.now()
-        taken = Job.objects.filter(pk=job.pk, state="queued").update(
-            state="running", tries=F("tries") + 1, started_at=now, progress={}, log=""
-        )
-        if taken:
-            attempt = _attempt_open(job=job, worker=worker)
-            ids = {"job": job.pk, "attempt": attempt.number, "worker": worker.name}
-            log.info("job claimed", extra={**ids, "run": job.run_id})
-            return attempt
-    return None
+def _stale_lose(worker: Worker) -> int:
+    """Lose what a worker still holds that asks for more; returns how much that was."""
+    held = list(Attempt.objects.filter(worker=worker, state="running").select_related("job"))
+    for stale in held:
+        attempt_lose(attempt=stale, reason=f"worker {worker.name} came back without it")
+    return len(held)
 
 
 def _seen(worker: Worker) -> None:
@@ -105,27 +90,6 @@ def _seen(worker: Worker) -> None:
     if now - worker.last_seen >= _SEEN_EVERY:
         Worker.objects.filter(pk=worker.pk).update(last_seen=now)
         worker.last_seen = now
-
-
-def _candidates(worker: Worker) -> QuerySet[Job]:
-    """The jobs to try, the best first."""
-    mine = Q(pin="") | Q(pin=worker.device_uuid)
-    jobs = Job.objects.filter(mine, state="queued", device_class=worker.device_class)
-    return jobs.order_by("-priority", "id").only("run_id", "kind")
-
-
-def _attempt_open(*, job: Job, worker: Worker) -> Attempt:
-    if job.kind == Job.Kind.COMPARE:
-        pairs_drop_others(job_id=job.pk, device_uuid=worker.device_uuid)
-    last = Attempt.objects.filter(job_id=job.pk).aggregate(last=Max("number"))["last"] or 0
-    attempt = Attempt.objects.create(
-        job_id=job.pk,
-        number=last + 1,
-        worker=worker,
-        lease_expires_at=timezone.now() + timedelta(seconds=settings.LEASE_SECONDS),
-    )
-    run_running(run_id=job.run_id)
-    return attempt
 
 
 def order_make(*, attempt: Attempt) -> Order:

@@ -170,11 +170,6 @@ def run_refresh(*, run_id: int) -> None:
         Run.objects.filter(pk=run_id).update(state=state, ended_at=ended)
 
 
-def run_running(*, run_id: int) -> None:
-    """One of the run's jobs runs, and with it the run, whatever the others do: see `states.run_state`."""
-    Run.objects.filter(pk=run_id).exclude(state="running").update(state="running", ended_at=None)
-
-
 @transaction.atomic
 def job_cancel(*, job: Job) -> None:
     """Cancel a job: at once when it waits, by asking its worker when it runs; ended ones stay."""

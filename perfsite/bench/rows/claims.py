@@ -9,13 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 
 from django.db import connection
+from django.db.models import Sum
 
 from perfsite.bench.driver import driver_open, marked
 from perfsite.bench.load import in_turns
 from perfsite.bench.table import Row, row_at_least
 from perfsite.bench.world import jobs_made, project_made, workers_made
 from perfsite.core.errors import PerfsiteError
-from perfsite.runs.models import Attempt, Worker
+from perfsite.runs.models import Attempt, Job, Worker
 from perfsite.runs.queue import job_claim
 
 LEAST = 0.5
@@ -33,12 +34,20 @@ def claims_measure(seconds: float) -> list[Row]:
     workers = workers_made(WORKERS, classes["site"])
     threads = _connections_free()
     floor = _Floor(classes["floor"])
-    sides = {
-        "site": lambda span: _rate(span, threads, lambda number: _claims(workers[number::threads])),
-        "floor": lambda span: _rate(span, threads, floor.claims),
-    }
+
+    def site_rate(span: float) -> float:
+        _requeue(classes["site"])
+        return _rate(span, threads, lambda number: _claims(workers[number::threads]))
+
+    def floor_rate(span: float) -> float:
+        floor.check_once()
+        _requeue(classes["floor"])
+        return _rate(span, threads, floor.claims)
+
+    sides: dict[str, Callable[[float], float]] = {"site": site_rate, "floor": floor_rate}
     rates = in_turns(sides, seconds=seconds)
-    _check_once(classes["site"], floor)
+    floor.check_once()
+    _check_once(classes["site"])
     note = f"claims: {WORKERS} workers over {threads} connections at once, {QUEUED:,} queued jobs a side"
     return [
         row_at_least(
@@ -47,7 +56,8 @@ def claims_measure(seconds: float) -> list[Row]:
     ]
 
 
-Claims = Callable[[int], AbstractContextManager[Callable[[], bool]]]
+Claims = Callable[[int], AbstractContextManager[Callable[[], float | None]]]
+"""Opens a thread's claim, which returns the seconds that it took, None when nothing is queued."""
 
 
 def _rate(span: float, threads: int, claims: Claims) -> float:
@@ -55,17 +65,17 @@ def _rate(span: float, threads: int, claims: Claims) -> float:
     gate = threading.Barrier(threads + 1, timeout=60)
     until = time.perf_counter() + 3600
 
-    def work(number: int) -> int:
-        done = 0
+    def work(number: int) -> float:
+        done, spent = 0, 0.0
         try:
             with claims(number) as claim:
                 gate.wait()
-                while time.perf_counter() < until and claim():
-                    done += 1
+                while time.perf_counter() < until and (took := claim()) is not None:
+                    done, spent = done + 1, spent + took
         except BaseException:
             gate.abort()  # nobody waits for one that will not come
             raise
-        return done
+        return done / spent if done else 0.0
 
     with ThreadPoolExecutor(threads) as pool:
         tasks = [pool.submit(work, number) for number in range(threads)]
@@ -73,21 +83,28 @@ def _rate(span: float, threads: int, claims: Claims) -> float:
             gate.wait()
         except threading.BrokenBarrierError:
             raise PerfsiteError(f"{threads} connections at once: {tasks[0].exception()}") from None
-        started = time.perf_counter()
-        until = started + span
-        done = sum(task.result() for task in tasks)
-    return done / (time.perf_counter() - started)
+        until = time.perf_counter() + span
+        return sum(task.result() for task in tasks)
 
 
 @contextmanager
-def _claims(workers: list[Worker]) -> Iterator[Callable[[], bool]]:
-    """The service's claim, by these workers in turns."""
+def _claims(workers: list[Worker]) -> Iterator[Callable[[], float | None]]:
+    """The service's claim, by these workers in turns; each has ended what it claimed before, untimed."""
     turn = 0
+    held: dict[int, int] = {}
 
-    def claim() -> bool:
+    def claim() -> float | None:
         nonlocal turn
         turn += 1
-        return job_claim(worker=workers[turn % len(workers)]) is not None
+        worker = workers[turn % len(workers)]
+        Attempt.objects.filter(pk=held.get(worker.pk, 0)).update(state="given_back")
+        started = time.perf_counter()
+        attempt = job_claim(worker=worker)
+        if attempt is None:
+            return None
+        took = time.perf_counter() - started
+        held[worker.pk] = attempt.pk
+        return took
 
     connection.ensure_connection()
     try:
@@ -109,26 +126,41 @@ class _Floor:
         self._device_class = device_class
 
     @contextmanager
-    def claims(self, _number: int) -> Iterator[Callable[[], bool]]:
+    def claims(self, _number: int) -> Iterator[Callable[[], float | None]]:
         """A claim over a connection of its own."""
 
-        def claim() -> bool:
+        def claim() -> float | None:
+            started = time.perf_counter()
             row = plain.execute(self._sql, (self._device_class,)).fetchone()
-            if row is not None:
-                self.taken.append(row[0])
-            return row is not None
+            if row is None:
+                return None
+            took = time.perf_counter() - started
+            self.taken.append(row[0])
+            return took
 
         with driver_open() as plain:
             yield claim
 
+    def check_once(self) -> None:
+        """Nothing was given twice since the last look."""
+        if len(set(self.taken)) != len(self.taken):
+            raise PerfsiteError("the floor claimed a job twice")
+        self.taken.clear()
 
-def _check_once(device_class: str, floor: _Floor) -> None:
+
+def _requeue(device_class: str) -> None:
+    """What was claimed in an earlier turn waits again, so that each turn begins with all jobs queued."""
+    Attempt.objects.filter(worker__device_class=device_class, state="running").update(state="given_back")
+    Job.objects.filter(device_class=device_class).update(state="queued")
+
+
+def _check_once(device_class: str) -> None:
     claimed = list(Attempt.objects.filter(worker__device_class=device_class).values_list("job_id", "number"))
-    first = [job for job, number in claimed if number == 1]
-    if len(set(first)) != len(first) or len(set(claimed)) != len(claimed):
-        raise PerfsiteError("a job was claimed twice at once")
-    if len(set(floor.taken)) != len(floor.taken):
-        raise PerfsiteError("the floor claimed a job twice")
+    tries = Job.objects.filter(device_class=device_class).aggregate(tries=Sum("tries"))["tries"]
+    if len(set(claimed)) != len(claimed) or len(claimed) != tries:
+        raise PerfsiteError(
+            f"{len(claimed)} attempts at jobs that were taken {tries} times: one was taken twice"
+        )
 
 
 def _connections_free() -> int:
