@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import logging
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from tempfile import NamedTemporaryFile
 
 import redis
@@ -21,6 +23,8 @@ from perfsite import gauges
 from perfsite.core.errors import PerfsiteError
 from perfsite.runs.models import SiteStart
 
+log = logging.getLogger(__name__)
+
 _LATE_SWEEPS = 6
 
 
@@ -32,22 +36,25 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 @require_GET
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when requests can be served, 503 when not; each check with its word.
+    """200 when requests can be served, 503 when not; each check with a sentence.
 
-    A broker that is away or a schedule that is late costs promptness only: `degraded`, and still 200.
+    Anybody may ask, so what exactly failed is in the log only.  A broker that is away or a schedule that
+    is late costs promptness only: `degraded`, and still 200.
     """
-    told = {name: _told(check) for name, (check, _) in CHECKS.items()}
-    broken = [name for name, (_, needed) in CHECKS.items() if needed and told[name] != "ok"]
+    told = {name: _told(name) for name in CHECKS}
+    broken = [name for name, check in CHECKS.items() if check.needed and told[name] != "ok"]
     late = [name for name, word in told.items() if word != "ok"]
     status = "broken" if broken else "degraded" if late else "ok"
     return JsonResponse({"status": status, "checks": told}, status=503 if broken else 200)
 
 
-def _told(check: Callable[[], None]) -> str:
+def _told(name: str) -> str:
+    check = CHECKS[name]
     try:
-        check()
+        check.look()
     except (Error, OSError, redis.RedisError, PerfsiteError) as error:
-        return f"{type(error).__name__}: {error}"[:300]
+        log.warning("not ready: %s: %s: %s", name, type(error).__name__, error)
+        return check.sentence
     return "ok"
 
 
@@ -83,14 +90,22 @@ def _schedule() -> None:
         raise PerfsiteError(f"the last sweep was {age:.0f} s ago; is the schedule running?")
 
 
-CHECKS: dict[str, tuple[Callable[[], None], bool]] = {
-    "database": (_database, True),
-    "migrations": (_migrations, True),
-    "artifacts": (_artifacts, True),
-    "broker": (_broker, False),
-    "schedule": (_schedule, False),
+@dataclass(frozen=True)
+class Check:
+    """`look` raises when something is wrong; without a `needed` one the site cannot serve."""
+
+    look: Callable[[], None]
+    needed: bool
+    sentence: str
+
+
+CHECKS = {
+    "database": Check(_database, True, "the database does not answer; the site's log says why"),
+    "migrations": Check(_migrations, True, "the database is not migrated; run `manage.py migrate`"),
+    "artifacts": Check(_artifacts, True, "files cannot be stored; the site's log says why"),
+    "broker": Check(_broker, False, "the broker does not answer; the site's log says why"),
+    "schedule": Check(_schedule, False, "the schedule is late or not running; the site's log says more"),
 }
-"""Each check, and whether the site cannot serve without it."""
 
 
 @require_GET

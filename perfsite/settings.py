@@ -105,7 +105,9 @@ else:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",  # refuses before a password is looked at
+    # these two refuse before a password is looked at
+    "axes.backends.AxesStandaloneBackend",
+    "perfsite.access.login_backend.AddressBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
@@ -113,6 +115,8 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "UserAttributeSimilarityValidator")
 ]
 # five wrong passwords for one name from one address: shut out for a quarter of an hour
+# and so many for any names from one address in that time: people behind one address share it
+LOGIN_FAILURES_ADDRESS = environ.env_int("PERFSITE_LOGIN_TRIES_ADDRESS", default=30)
 AXES_FAILURE_LIMIT = environ.env_int("PERFSITE_LOGIN_TRIES", default=5)
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]

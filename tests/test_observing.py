@@ -11,6 +11,7 @@ from structlog.contextvars import clear_contextvars
 
 from perfsite import gauges
 from perfsite.core.logs import logging_settings
+from perfsite.health import CHECKS
 from perfsite.results.services import report_store
 from perfsite.runs.models import Job, SiteStart, Worker
 from perfsite.runs.tasks import sweep
@@ -30,33 +31,39 @@ def scraped(client, **headers) -> dict[tuple, float]:
     }
 
 
-def test_ready_tells_which_part_is_missing(client, settings, tmp_path):
+def test_ready_tells_which_part_is_missing(client, settings, tmp_path, caplog):
     settings.MEDIA_ROOT = tmp_path
     answer = client.get("/readyz")  # nobody is at the tests' broker
     told = answer.json()
     assert (answer.status_code, told["status"]) == (200, "degraded")
     assert told["checks"]["database"] == told["checks"]["migrations"] == told["checks"]["artifacts"] == "ok"
-    assert "Error 111" in told["checks"]["broker"]
-    assert "no sweep has run yet" in told["checks"]["schedule"]
+    assert told["checks"]["broker"] == CHECKS["broker"].sentence
+    assert told["checks"]["schedule"] == CHECKS["schedule"].sentence
+    assert "not ready: broker: ConnectionError: Error 111" in caplog.text
+    assert "no sweep has run yet" in caplog.text
     SiteStart.objects.create(pk=1)
     sweep()
     assert client.get("/readyz").json()["checks"]["schedule"] == "ok"
     SiteStart.objects.update(swept_at=timezone.now() - timezone.timedelta(hours=1))
-    assert "3600 s ago" in client.get("/readyz").json()["checks"]["schedule"]
+    assert client.get("/readyz").json()["checks"]["schedule"] == CHECKS["schedule"].sentence
+    assert "the last sweep was 3600 s ago" in caplog.text
 
 
-def test_alive_without_a_database_but_not_ready(client, settings, tmp_path):
+def test_alive_without_a_database_but_not_ready(client, settings, tmp_path, caplog):
     """Else Kubernetes would restart every pod of a site whose database is away for a minute."""
     settings.MEDIA_ROOT = tmp_path
 
     def away(execute, sql, params, many, context):
-        raise OperationalError("the database is away")
+        raise OperationalError('connection to "db.internal" (10.1.2.3) failed for user "perfsite"')
 
     with connection.execute_wrapper(away):
         alive, ready = client.get("/healthz"), client.get("/readyz")
     assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
     assert (ready.status_code, ready.json()["status"]) == (503, "broken")
-    assert "the database is away" in ready.json()["checks"]["database"]
+    assert ready.json()["checks"]["database"] == CHECKS["database"].sentence
+    assert "10.1.2.3" in caplog.text
+    for secret in ("10.1.2.3", "db.internal", "OperationalError", str(tmp_path)):
+        assert secret not in ready.content.decode()
 
 
 def test_not_ready_without_room_for_artifacts(client, settings, tmp_path):

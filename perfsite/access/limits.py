@@ -11,6 +11,7 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Callable
 from functools import cache
 
 from django.conf import settings
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 
 _TIMEOUT_S = 0.2
 _RETRY_S = 10.0
+_LOGIN_MINUTES = 15
+_Ask = Callable[[SlidingWindowCounterRateLimiter, RateLimitItemPerMinute, str], float]
 
 
 class Counter:
@@ -44,23 +47,31 @@ class Counter:
         self._away_until = 0.0
         self._lock = threading.Lock()
 
-    def hit(self, subject: str, per_minute: int) -> float:
+    def hit(self, subject: str, most: int, *, minutes: int = 1) -> float:
         """Count a request of `subject`; 0 when it may pass, else the seconds to wait."""
-        limit = RateLimitItemPerMinute(per_minute)
+        return self._asked(_hit, subject, RateLimitItemPerMinute(most, minutes))
+
+    def full(self, subject: str, most: int, *, minutes: int = 1) -> float:
+        """As `hit`, and counts nothing."""
+        return self._asked(_full, subject, RateLimitItemPerMinute(most, minutes))
+
+    def _asked(self, ask: _Ask, subject: str, limit: RateLimitItemPerMinute) -> float:
         if time.monotonic() >= self._away_until:
             try:
-                return _hit(self._shared, limit, subject)
+                return ask(self._shared, limit, subject)
             except (RedisError, OSError) as error:
                 with self._lock:
                     self._away_until = time.monotonic() + _RETRY_S
                 log.warning("requests are counted in this process: Redis does not answer (%s)", error)
-        return _hit(self._own, limit, subject)
+        return ask(self._own, limit, subject)
 
 
 def _hit(limiter: SlidingWindowCounterRateLimiter, limit: RateLimitItemPerMinute, subject: str) -> float:
-    if limiter.hit(limit, subject):
-        return 0.0
-    return _rest(limiter, limit, subject)
+    return 0.0 if limiter.hit(limit, subject) else _rest(limiter, limit, subject)
+
+
+def _full(limiter: SlidingWindowCounterRateLimiter, limit: RateLimitItemPerMinute, subject: str) -> float:
+    return 0.0 if limiter.test(limit, subject) else _rest(limiter, limit, subject)
 
 
 def _rest(limiter: SlidingWindowCounterRateLimiter, limit: RateLimitItemPerMinute, subject: str) -> float:
@@ -89,6 +100,18 @@ def stranger_wait(request: HttpRequest) -> float:
 def refusal_wait(request: HttpRequest) -> float:
     """Count a refused webhook against the address that sent it; the seconds to wait, 0 for none."""
     return counter().hit(f"refused:{address_of(request)}", settings.WEBHOOK_REFUSALS_PER_MINUTE)
+
+
+def login_failure_count(request: HttpRequest) -> None:
+    """Count a failed login against the address it came from, whatever the name."""
+    subject = f"login:{address_of(request)}"
+    counter().hit(subject, settings.LOGIN_FAILURES_ADDRESS, minutes=_LOGIN_MINUTES)
+
+
+def login_wait(request: HttpRequest) -> float:
+    """Seconds until an address may try to log in again; 0 when it may."""
+    subject = f"login:{address_of(request)}"
+    return counter().full(subject, settings.LOGIN_FAILURES_ADDRESS, minutes=_LOGIN_MINUTES)
 
 
 class Limit(BaseThrottle):

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from perfsite.access.audit import audit_note
-from perfsite.access.limits import address_of
+from perfsite.access.limits import address_of, login_failure_count
 
 
 def logged_in(*, request: HttpRequest | None, user: Any, **_: Any) -> None:
@@ -18,6 +18,8 @@ def logged_in(*, request: HttpRequest | None, user: Any, **_: Any) -> None:
 def login_failed(*, credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
     """Somebody gave a wrong password, or was shut out."""
     audit_note(actor=str(credentials.get("username", "")), action="login-failed", address=_address(request))
+    if request is not None:
+        login_failure_count(request)
 
 
 def _address(request: HttpRequest | None) -> str:

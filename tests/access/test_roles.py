@@ -207,6 +207,27 @@ def test_five_wrong_passwords_shut_a_name_out_from_an_address(client, django_use
     assert AuditEntry.objects.filter(action="login-failed", actor="ada").exists()
 
 
+def test_wrong_passwords_for_many_names_shut_their_address_out(client, django_user_model, settings):
+    settings.AXES_ENABLED, settings.LOGIN_FAILURES_ADDRESS = True, 4
+    django_user_model.objects.create_user("ada", password="difference-engine")
+    right = {"username": "ada", "password": "difference-engine"}
+    here, elsewhere = {"REMOTE_ADDR": "10.4.5.6"}, {"REMOTE_ADDR": "10.4.5.7"}
+    tried = [{"username": f"name-{number}", "password": "guess"} for number in range(6)]
+    statuses = [client.post("/login/", wrong, **here).status_code for wrong in tried]
+    assert statuses == [200] * 4 + [429] * 2
+    shut = client.post("/login/", right, **here)
+    assert (shut.status_code, b"shut out" in shut.content) == (429, True)
+    assert client.post("/login/", right, **elsewhere).status_code == 302
+
+
+def test_right_passwords_count_nothing_against_their_address(client, django_user_model, settings):
+    settings.AXES_ENABLED, settings.LOGIN_FAILURES_ADDRESS = True, 2
+    django_user_model.objects.create_user("ada", password="difference-engine")
+    right = {"username": "ada", "password": "difference-engine"}
+    statuses = {client.post("/login/", right, REMOTE_ADDR="10.4.5.8").status_code for _ in range(5)}
+    assert statuses == {302}
+
+
 def test_an_address_that_guesses_secrets_is_slowed_down(client, settings, world):  # noqa: F811
     settings.WEBHOOK_REFUSALS_PER_MINUTE = 3
     here = {"REMOTE_ADDR": "10.9.8.7", "content_type": "application/json"}
