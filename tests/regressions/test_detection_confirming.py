@@ -111,7 +111,7 @@ def test_ten_thousand_comparisons_of_nothing_with_a_look_after_every_pair_stay_u
     for _ in range(experiments):
         effects = 0.01 * (NOISES[kind](rng, 10) - NOISES[kind](rng, 10))
         pairs = [Pair(4, 5, effect) for effect in effects.tolist()]
-        told += any(pairs_weigh(question, pairs[:n]).evidence >= -np.log(alpha) for n in range(2, 11))
+        told += any(pairs_weigh(question, pairs[:n]).bound >= -np.log(alpha) for n in range(2, 11))
     assert told / experiments <= alpha
 
 
@@ -165,7 +165,7 @@ def weighed_plainly(question: Question, pairs: list[Pair]) -> tuple[float, list[
 
 
 def test_an_answer_knows_its_best_place_and_bounds():
-    answer = Answer(10, 0.0, np.array([0.04, 0.1, 0.7, 0.1, 0.04, 0.02]))
+    answer = Answer(10, 0.0, 0.0, np.array([0.04, 0.1, 0.7, 0.1, 0.04, 0.02]))
     assert (answer.best, answer.at(0.05), answer.at(0.95), answer.at(1.1)) == (12, 11, 14, 15)
     assert answer.within(1) == pytest.approx(0.9)
     assert all(a <= b for a, b in pairwise(answer.at(share) for share in np.linspace(0, 1, 9)))

@@ -138,7 +138,7 @@ class PairScreen(OnlineScreen):
         while True:
             answer = pairs_weigh(question, self.pairs)
             across = self._across(answer.best)
-            changed = answer.evidence >= -math.log(rule.alpha) and self._is_large(across)
+            changed = answer.bound >= -math.log(rule.alpha) and self._is_large(across)
             now = odds + answer.evidence
             left = min(rule.most - len(across), rule.at_once - asked)
             over = now < rule.leave if asked else now + worth < rule.ask + debt
@@ -225,7 +225,7 @@ class PairScreen(OnlineScreen):
         change, low, high = (
             edge if edge is None or self.unit else math.expm1(min(edge, 700.0)) for edge in edges
         )
-        evidence = math.exp(min(answer.evidence, 700.0))
+        evidence = math.exp(min(answer.bound, 700.0))
         self.finding = Finding(
             index=answer.best,
             asked_at=self.count - 1,

@@ -6,10 +6,11 @@ the same side nothing; so pairs of different builds, asked at different times, a
 numbers tell whether and where.
 
 The evidence is a Bayes factor against "nothing moved" (a mixture of likelihood ratios, predictable in
-the pairs; Ville 1939, Robbins 1970): if effects of pairs scatter as the model says, it ever reaches
-1/alpha with probability at most alpha, however often one looks.  The model: Student's t with `FREEDOM`
-degrees, its scale a mixture about the one the series shows, from a quarter to eight times.  Normal pairs
-that scatter as the series does stay far below alpha, twice as wide ones at it.
+the pairs; Ville 1939, Robbins 1970).  The model: Student's t with `FREEDOM` degrees, its scale a mixture
+about the one the series shows, from a quarter to eight times.  Held against the scale that explains "nothing
+moved" best instead of their mixture it is smaller and an e-value whichever of them is true (a split-free
+universal inference; Wasserman, Ramdas, Balakrishnan 2020): then it ever reaches 1/alpha with probability at
+most alpha, however often one looks.
 """
 
 from __future__ import annotations
@@ -69,10 +70,15 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """`evidence` is the logarithm of the e-value against "nothing moved"; `shares` each start's posterior."""
+    """`evidence` against "nothing moved" and its `bound`, both logarithms; `shares` each start's posterior.
+
+    `evidence` weighs the scales by their prior, so it is what the odds grow by.  `bound` takes the scale
+    under which "nothing moved" explains the pairs best, so it is an e-value at each one, not on average.
+    """
 
     first: int
     evidence: float
+    bound: float
     shares: Values
 
     @property
@@ -96,7 +102,7 @@ def pairs_weigh(question: Question, pairs: Sequence[Pair]) -> Answer:
     prior = np.log(np.maximum(question.weights, 1e-300))
     prior -= _log_sum(prior)
     if not pairs:
-        return Answer(question.first, 0.0, np.exp(prior))
+        return Answer(question.first, 0.0, 0.0, np.exp(prior))
     a, b, effects = (np.array(column) for column in zip(*((p.a, p.b, p.effect) for p in pairs), strict=True))
     starts = question.first + np.arange(len(prior))[:, None]
     across = ((a < starts) & (starts <= b)).astype(float)  # starts x pairs
@@ -109,37 +115,38 @@ def pairs_weigh(question: Question, pairs: Sequence[Pair]) -> Answer:
     joint = (gains + nothing[:, None] + step_logs).reshape(len(prior), -1)
     posterior = prior + _log_sum(joint, axis=1) - _log_sum(nothing)
     evidence = float(_log_sum(posterior))
-    return Answer(question.first, evidence, np.exp(posterior - evidence))
+    bound = evidence + float(_log_sum(nothing) - (nothing - _SCALE_LOGS).max())
+    return Answer(question.first, evidence, bound, np.exp(posterior - evidence))
 
 
 def effect_bounds(question: Question, effects: Sequence[float], alpha: float) -> tuple[float, float]:
     """The least and the largest effect that pairs of builds on both sides, at least one, do not exclude.
 
-    One is excluded when "nothing" and the steps in question, half and half, are likelier than it by 1/alpha:
-    the bound of the evidence, of every effect instead of none.  So the true one ever is with probability at
-    most alpha, however often one looks, where effects scatter as the model says.
+    One is excluded when "nothing" and the steps in question, half and half, are likelier than it by 1/alpha
+    at any scale: the bound of `Answer`, of every effect instead of none.  So the true one ever is with
+    probability at most alpha, however often one looks, where effects scatter as the model says.
     """
     values = np.asarray(effects, dtype=np.float64)
     steps, step_logs = question.steps()
     scales = (_SCALES * question.noise * math.sqrt(2.0))[:, None]
 
-    def likely(at: Values) -> Values:
+    def likely(at: Values) -> Values:  # effects x scales
         each = _student((values - at[:, None])[:, None, :] / scales).sum(axis=2)
-        return _log_sum(each + _SCALE_LOGS - len(values) * np.log(scales[:, 0]), axis=1)
+        return each - len(values) * np.log(scales[:, 0])
 
     known = np.concatenate(([0.0], steps))
     shares = np.concatenate(([0.0], step_logs)) - math.log(2.0)
-    least = float(_log_sum(shares + likely(known))) + math.log(alpha)
+    least = float(_log_sum(shares[:, None] + _SCALE_LOGS + likely(known))) + math.log(alpha)
     tried = np.concatenate((known, values, [values.mean()]))
-    best = float(tried[likely(tried).argmax()])
+    best = float(tried[likely(tried).max(axis=1).argmax()])
 
     def edge(side: float) -> float:
         inside, outside = 0.0, question.noise
-        while likely(np.array([best + side * outside]))[0] > least:
+        while likely(np.array([best + side * outside])).max() > least:
             inside, outside = outside, 2.0 * outside
         for _ in range(_HALVINGS):
             middle = (inside + outside) / 2.0
-            if likely(np.array([best + side * middle]))[0] > least:
+            if likely(np.array([best + side * middle])).max() > least:
                 inside = middle
             else:
                 outside = middle
