@@ -196,6 +196,16 @@ def wrong_sentence(subject: Subject, change: Change, drift: Subject, drifted: Ch
     )
 
 
+def spread_sentence(sha: str, *, before: float, after: float) -> str:
+    """A level whose scatter grew; `before` and `after` are standard deviations relative to the level."""
+    sizes = f"{percent(after)} of the level instead of {percent(before)}"
+    return (
+        f"Since about {sha} the values scatter {after / before:.1f} times as widely as before ({sizes}) "
+        "while the level stayed: an instability, not a regression. Look for other work on the machine, "
+        "or for code that became less regular."
+    )
+
+
 def screen_reason(because: str) -> str:
     """Why the screen gave no verdict, as the end of a sentence."""
     return _REASONS.get(because, because)

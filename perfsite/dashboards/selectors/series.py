@@ -12,6 +12,8 @@ from perfsite.dashboards.charts.histogram import Histogram, histogram_pair
 from perfsite.dashboards.charts.series import Delta, deltas_of, facts_changed, facts_label, scale_for
 from perfsite.dashboards.models import Note
 from perfsite.regressions.models import Verdict
+from perfsite.regressions.spreads import spread_remark
+from perfsite.regressions.wording import spread_sentence
 from perfsite.results.metrics import metric_is_judged
 from perfsite.results.models import Environment, Measurement, Series
 from perfsite.results.rows import Extent, PointRow
@@ -34,6 +36,15 @@ def series_siblings(*, series: Series) -> list[tuple[Series, str]]:
     rows = sorted(found, key=lambda row: (not metric_is_judged(row.metric), row.suite, row.metric))
     times = Counter(row.metric for row in rows)
     return [(row, row.suite if times[row.metric] > 1 else "") for row in rows]
+
+
+def series_spread(*, series: Series) -> tuple[Build, str] | None:
+    """About where the scatter of the present level grew, and the sentence; None where it did not."""
+    found = spread_remark(series=series)
+    if found is None:
+        return None
+    words = spread_sentence(found.build.short, before=found.spread.before, after=found.spread.after)
+    return found.build, words
 
 
 def series_alike(*, series: Series, most: int = 40) -> list[tuple[Series, str]]:

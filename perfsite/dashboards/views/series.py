@@ -18,6 +18,7 @@ from perfsite.dashboards.selectors.series import (
     series_alike,
     series_notes,
     series_siblings,
+    series_spread,
 )
 from perfsite.dashboards.selectors.verdicts import series_changes
 from perfsite.dashboards.views.reading import number_of, page
@@ -58,6 +59,7 @@ def series(request: HttpRequest, pk: int) -> HttpResponse:
         "environment": environment_newest(series=found),
         "steps": environment_rows(series=found, extent=extent),
         "standings": [(row, bound_text(row)) for row in standings_of(series=found)],
+        "spread": series_spread(series=found),
         "notes": series_notes(series=found),
         "picked": picked,
         "picked_diff": _diff(found, picked),
