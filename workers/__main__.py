@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -16,6 +15,7 @@ from workers import doctor
 from workers.client import Refused, Rejected, SiteClient
 from workers.device import Bench, DeviceError, device_leased
 from workers.folders import Folders
+from workers.logs import logs_configure
 from workers.messages import FACT_LONGEST, Hello, queue_name
 from workers.nursery import PRELOAD, Nursery
 from workers.nvml import GpuLostError
@@ -25,6 +25,8 @@ from workers.sandbox import SandboxError, sandbox_try
 from workers.station import Station
 from workers.tasks import wakeups_consume
 
+log = structlog.get_logger(__name__)
+
 CANNOT_WORK = 3
 
 
@@ -33,10 +35,7 @@ def main() -> int:
     if sys.argv[1:2] == ["doctor"]:
         return doctor.main(sys.argv[2:])
     options = options_read(sys.argv[1:], os.environ)
-    structlog.configure(
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-    )
+    logs_configure(options.log_format)
     hide_from_peers()
     try:
         with device_leased(
@@ -44,12 +43,19 @@ def main() -> int:
         ) as bench:
             _serve(options, bench)
     except (DeviceError, GpuLostError, Refused, Rejected, SandboxError) as error:
-        sys.stderr.write(f"perfsite worker: {error}\n")
-        return CANNOT_WORK
+        return _cannot_work(options, str(error))
     except OSError as error:  # a full disk, a folder of another user
-        sys.stderr.write(f"perfsite worker: {options.work} cannot be used: {error}\n")
-        return CANNOT_WORK
+        return _cannot_work(options, f"{options.work} cannot be used: {error}")
     return 0
+
+
+def _cannot_work(options: Options, why: str) -> int:
+    """Say why, in the form of the log; the exit status."""
+    if options.log_format == "json":
+        log.error("the worker cannot work", reason=why)
+    else:
+        sys.stderr.write(f"perfsite worker: {why}\n")
+    return CANNOT_WORK
 
 
 def _serve(options: Options, bench: Bench) -> None:
@@ -57,6 +63,7 @@ def _serve(options: Options, bench: Bench) -> None:
     if bench.gpu is None:
         os.sched_setaffinity(0, bench.house_cores)  # the worker itself must not disturb what it measures
     name = worker_name(options, bench.device.device_class, bench.device.uuid)
+    logs_configure(options.log_format, worker=name)
     folders = Folders.under(options.work, name)
     nursery = Nursery(
         home=folders.zygote,

@@ -105,10 +105,10 @@ class Attempt:
         except JobStopped:
             self._end_stopped()
         except JobFailed as error:
-            log.info("job failed", job=self.order.job_id, kind=error.failure.kind, message=str(error)[:300])
+            log.info("job failed", kind=error.failure.kind, message=str(error)[:300])
             self.spool.failure_save(token, error.failure)
         except Exception as error:
-            log.exception("the worker itself failed", job=self.order.job_id)
+            log.exception("the worker itself failed")
             self.spool.failure_save(token, self._own_failure(error))
         if token in self.spool.pending():
             self._job.pulse.tell("sending", 0.99)
@@ -119,7 +119,7 @@ class Attempt:
 
         When it is away, too, the lease runs out, which comes to the same.
         """
-        log.error("the worker's disk fails", job=self.order.job_id, error=str(error))
+        log.error("the worker's disk fails", error=str(error))
         message = f"the worker cannot keep anything on its disk: {error}"
         with contextlib.suppress(SiteError):
             self.client.failure(
@@ -137,7 +137,7 @@ class Attempt:
         try:
             self.spool.pairs_deliver(self.client, self.order.token)
         except Refused as error:  # the report will meet the same, and the station then asks why
-            log.info("a pair waits in the spool", job=self.order.job_id, reason=str(error))
+            log.info("a pair waits in the spool", reason=str(error))
 
     def _own_failure(self, error: Exception) -> Failure:
         """What the site is told when the worker, not the job, went wrong: another one may do better."""
@@ -148,7 +148,7 @@ class Attempt:
 
     def _end_stopped(self) -> None:
         reason, token = self._job.pulse.reason, self.order.token
-        log.info("job stopped", job=self.order.job_id, reason=reason)
+        log.info("job stopped", reason=reason)
         if reason == "cancelled":
             self.spool.failure_save(token, self._job.fail("cancelled", "the job was cancelled").failure)
         elif reason in ("shutdown", "yielded"):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workers.fetch_policy import FetchPolicy, policy_read
+from workers.logs import FORMS
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Options:
     sandbox: bool
     sandbox_network: bool
     fetch: FetchPolicy
+    log_format: str
 
 
 def options_read(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
@@ -61,6 +63,7 @@ def options_read(arguments: Sequence[str], environment: Mapping[str, str]) -> Op
         price_per_hour=given.price,
         sandbox=given.sandbox,
         sandbox_network=given.sandbox_network,
+        log_format=given.log_format,
     )
 
 
@@ -113,6 +116,12 @@ def _parser_make(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         help="start every child from a bare interpreter, 2 s slower each [PERFSITE_PRELOAD=0]",
     )
     add(
+        "--log-format",
+        default=environment.get("PERFSITE_LOG_FORMAT") or "line",
+        type=_log_format,
+        help="line, or json: one object a line with the ids of job, attempt and builds [PERFSITE_LOG_FORMAT]",
+    )
+    add(
         "--sandbox",
         action="store_true",
         default=environment.get("PERFSITE_SANDBOX") == "1",
@@ -153,3 +162,9 @@ def worker_name(options: Options, device_class: str, uuid: str) -> str:
 def _default_work(environment: Mapping[str, str]) -> Path:
     home = environment.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
     return Path(home) / "perfsite-worker"
+
+
+def _log_format(told: str) -> str:
+    if told not in FORMS:
+        raise argparse.ArgumentTypeError(f"a log is in the form {' or '.join(FORMS)}, not {told!r}")
+    return told

@@ -57,18 +57,18 @@ class PairSpool:
         if not folder.is_dir():
             return
         if time.time() - folder.stat().st_mtime > self._keep_s:
-            log.warning("pairs are dropped, they are too old", attempt=token)
+            log.warning("pairs are dropped, they are too old", entry=token[:8])
             self.forget(token)
         for path in sorted(folder.glob("[0-9]*.json")):
             try:
                 client.pair(token, Pair.model_validate_json(path.read_bytes()))
             except Superseded as answer:
                 log.warning(
-                    "pairs are dropped, the attempt was superseded", attempt=token, answer=str(answer)
+                    "pairs are dropped, the attempt was superseded", entry=token[:8], answer=str(answer)
                 )
                 break
             except (Rejected, OSError, ValidationError) as error:
-                log.warning("a pair is dropped", attempt=token, pair=path.stem, reason=str(error))
+                log.warning("a pair is dropped", entry=token[:8], pair=path.stem, reason=str(error))
             path.unlink(missing_ok=True)
         self.forget(token)
 

@@ -11,6 +11,7 @@ from typing import Literal, Self
 import structlog
 
 from workers.client import SiteClient, SiteError, Superseded
+from workers.logs import in_context
 from workers.messages import Progress
 
 log = structlog.get_logger(__name__)
@@ -50,7 +51,7 @@ class Pulse:
         self._stage, self._fraction, self._message = "claimed", 0.0, ""
         self.reason: StopReason | None = None
         self.others_wait = False
-        self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
+        self._thread = threading.Thread(target=in_context(self._beat), name="pulse", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -102,7 +102,7 @@ class Spool:
         try:
             self._pairs.deliver(client, token)
         except Unreachable as answer:
-            log.info("a pair waits in the spool", attempt=token, reason=str(answer))
+            log.info("a pair waits in the spool", entry=token[:8], reason=str(answer))
 
     def report_save(self, token: str, report: Report, files: Mapping[str, Path]) -> None:
         """Keep a report and its files (by artifact name; they are moved here)."""
@@ -160,7 +160,7 @@ class Spool:
         """
         folder = self._folder / token
         if time.time() - folder.stat().st_mtime > KEEP_S:
-            log.warning("a result is dropped, it is too old", attempt=token)
+            log.warning("a result is dropped, it is too old", entry=token[:8])
         else:
             try:
                 self._send_or_give_up(client, token, folder)
@@ -174,10 +174,10 @@ class Spool:
                 return
             except Superseded as answer:
                 log.warning(
-                    "a result is dropped, the attempt was superseded", attempt=token, answer=str(answer)
+                    "a result is dropped, the attempt was superseded", entry=token[:8], answer=str(answer)
                 )
             except Rejected as answer:
-                log.warning("a result is dropped, the site rejects it", attempt=token, answer=str(answer))
+                log.warning("a result is dropped, the site rejects it", entry=token[:8], answer=str(answer))
         shutil.rmtree(folder)
         self._pairs.forget(token)
         self._delays.pop(token, None)
@@ -189,7 +189,7 @@ class Spool:
         delay = self._delays.setdefault(token, _Delay())
         pause = min(self._pause_s * 2**delay.tries, LONGEST_PAUSE_S)
         delay.due, delay.tries = time.monotonic() + pause, delay.tries + 1
-        log.warning("a result is put off", attempt=token, seconds=pause, answer=str(answer))
+        log.warning("a result is put off", entry=token[:8], seconds=pause, answer=str(answer))
 
     def _set_aside(self, token: str, error: Exception) -> None:
         aside = self._folder / _DAMAGED / token
@@ -198,7 +198,7 @@ class Spool:
         (self._folder / token).rename(aside)
         self._delays.pop(token, None)
         log.error(
-            "a result cannot be read and is set aside", attempt=token, path=str(aside), error=str(error)
+            "a result cannot be read and is set aside", entry=token[:8], path=str(aside), error=str(error)
         )
 
     def _send_or_give_up(self, client: SiteClient, token: str, folder: Path) -> None:
@@ -212,7 +212,7 @@ class Spool:
                 raise
             sentence = f"the site could not store the result in {delay.broken} tries; it answered: {answer}"
             client.failure(token, Failure(kind="protocol", message=sentence[:4000]))
-            log.warning("a result is dropped, the site cannot store it", attempt=token, answer=str(answer))
+            log.warning("a result is dropped, the site cannot store it", entry=token[:8], answer=str(answer))
 
     def _pairs_first(self, client: SiteClient, token: str) -> None:
         """Send the pairs ahead of what ends their attempt.
@@ -222,7 +222,7 @@ class Spool:
         try:
             self._pairs.deliver(client, token)
         except Broken as answer:
-            log.warning("pairs are dropped, the site cannot store them", attempt=token, answer=str(answer))
+            log.warning("pairs are dropped, the site cannot store them", entry=token[:8], answer=str(answer))
             self._pairs.forget(token)
 
     def _send(self, client: SiteClient, token: str, folder: Path) -> None:
@@ -237,7 +237,7 @@ class Spool:
                 client.artifact_put(token, ref, folder / "artifacts" / ref.name)
             except Rejected as answer:
                 log.warning(
-                    "an artifact is not accepted", attempt=token, artifact=ref.name, answer=str(answer)
+                    "an artifact is not accepted", entry=token[:8], artifact=ref.name, answer=str(answer)
                 )
         try:
             client.report(token, body)

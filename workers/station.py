@@ -17,6 +17,7 @@ from workers.client import Refused, SiteClient, SiteError, Unreachable
 from workers.device import Bench
 from workers.fetch_policy import DEFAULT_POLICY, FetchPolicy
 from workers.folders import Folders
+from workers.logs import order_told
 from workers.messages import ClaimRequest, Hello, Order, Welcome
 from workers.nursery import Nursery, NurseryError
 from workers.nvml import compute_processes
@@ -134,7 +135,8 @@ class Station:
             order = self._client.claim(request)
             if order is None:
                 return
-            self._work(order)
+            with order_told(order):
+                self._work(order)
 
     def _full(self) -> bool:
         """Whether the disk is full: a job claimed now would only spend one of its tries."""
@@ -153,7 +155,7 @@ class Station:
 
     def _work(self, order: Order) -> None:
         """Run the order's attempt; `stop` reaches it through its pulse."""
-        log.info("job claimed", job=order.job_id, attempt=order.attempt, kind=order.kind, model=order.model)
+        log.info("job claimed", kind=order.kind, model=order.model)
         heartbeat_s = self._welcome.heartbeat_s if self._welcome else self._retry_s
         attempt = Attempt(
             order,
