@@ -73,9 +73,11 @@ def artifact_store(
         return False
     if kept is not None and kept.stored_at >= attempt.claimed_at:
         raise DigestMismatchError(f"this attempt sent another file called {name}, with SHA-256 {kept.sha256}")
-    values["file"] = file_keep(Artifact(**values), content)
-    Artifact.objects.update_or_create(
-        job=attempt.job, name=name, defaults={**values, "stored_at": timezone.now()}
+    row = Artifact(job=attempt.job, name=name, stored_at=timezone.now(), **values)
+    row.file = file_keep(row, content)
+    told = ["kind", "sha256", "size", "file", "stored_at"]
+    Artifact.objects.bulk_create(
+        [row], update_conflicts=True, unique_fields=["job", "name"], update_fields=told
     )
     return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from django.db import connection
@@ -25,17 +26,20 @@ class Point(NamedTuple):
     job_id: int
 
 
-_INSERT = (
-    f"INSERT INTO {Measurement._meta.db_table} ({', '.join(Point._fields)}) "  # noqa: S608 - our own names
-    f"VALUES ({', '.join(['%s'] * len(Point._fields))}) ON CONFLICT (series_id, ordinal) DO NOTHING"
-)
+_ROW = f"({', '.join(['%s'] * len(Point._fields))})"
+_ROWS_AT_ONCE = 100  # SQLite takes no more than 999 parameters by default
 
 
 def points_insert(points: Sequence[Point]) -> None:
     """Store points; where a series has one of this build already, that one stays."""
-    if points:
-        with connection.cursor() as cursor:
-            cursor.executemany(_INSERT, points)
+    with connection.cursor() as cursor:
+        for start in range(0, len(points), _ROWS_AT_ONCE):
+            rows = points[start : start + _ROWS_AT_ONCE]
+            cursor.execute(
+                f"INSERT INTO {Measurement._meta.db_table} ({', '.join(Point._fields)}) "  # noqa: S608 - our names
+                f"VALUES {', '.join([_ROW] * len(rows))} ON CONFLICT (series_id, ordinal) DO NOTHING",
+                list(chain.from_iterable(rows)),
+            )
 
 
 def points_counted(points: Sequence[Point], metrics: Sequence[str]) -> dict[str, int]:

@@ -17,7 +17,7 @@ from benchmarks.cases import Case
 from benchmarks.report import Environment as EnvironmentFacts
 from benchmarks.report import Remark
 from benchmarks.report import Report as Body
-from perfsite.core.errors import PerfsiteError
+from perfsite.core.errors import PerfsiteError, SupersededError
 from perfsite.core.text import text_clean
 from perfsite.results.artifacts import REPORT_NAME, artifact_store
 from perfsite.results.environments import environment_split
@@ -50,23 +50,31 @@ def report_store(*, token: UUID, body: Body, raw: bytes) -> bool:
         SupersededError: another attempt took over; nothing is written.
         ReportMismatchError: the report tells of other cases than the job's; nothing is written.
     """
-    if Report.objects.filter(attempt__token=token).exists():
-        return False
-    kept = ContentFile(gzip.compress(raw, mtime=0))
-    with transaction.atomic():
-        attempt = attempt_get(token=token)
-        _check_matches(attempt.job, body)
-        environment = environment_note(told=body.environment)
-        points = _points_of(attempt, environment, body)
-        metrics = [measured.metric for measured in body.measurements] if points else []
-        report = _report_row(attempt, environment, body, points_counted(points, metrics))
-        points_insert(points)
-        attempt_finish(attempt=attempt)
-        artifact_store(attempt=attempt, name=REPORT_NAME, kind="report", content=kept)
-        transaction.on_commit(partial(report_stored.send_robust, sender=Report, report_id=report.pk))
-    ids = {"job": attempt.job_id, "attempt": attempt.number, "worker": attempt.worker.name}
-    log.info("report stored", extra={**ids, "build": attempt.job.run.build_id})
+    kept = ContentFile(gzip.compress(raw, compresslevel=6, mtime=0))
+    try:
+        report = _everything_store(token, body, kept)
+    except SupersededError:  # also when it was this very report that ended the attempt
+        if Report.objects.filter(attempt__token=token).exists():
+            return False
+        raise
+    ids = {"job": report.job_id, "attempt": report.attempt.number, "worker": report.attempt.worker.name}
+    log.info("report stored", extra={**ids, "build": report.job.run.build_id})
     return True
+
+
+@transaction.atomic
+def _everything_store(token: UUID, body: Body, kept: ContentFile) -> Report:
+    attempt = attempt_get(token=token)
+    _check_matches(attempt.job, body)
+    environment = environment_note(told=body.environment)
+    points = _points_of(attempt, environment, body)
+    metrics = [measured.metric for measured in body.measurements] if points else []
+    report = _report_row(attempt, environment, body, points_counted(points, metrics))
+    points_insert(points)
+    attempt_finish(attempt=attempt)
+    artifact_store(attempt=attempt, name=REPORT_NAME, kind="report", content=kept)
+    transaction.on_commit(partial(report_stored.send_robust, sender=Report, report_id=report.pk))
+    return report
 
 
 def environment_note(*, told: EnvironmentFacts) -> Environment:

@@ -31,13 +31,15 @@ def attempt_get(*, token: UUID) -> Attempt:
     Raises:
         SupersededError: the token is unknown, its attempt has ended, or another attempt took over.
     """
-    attempt = Attempt.objects.select_related("job__run", "worker").filter(token=token).first()
-    if attempt is None:
+    locked = Job.objects.select_for_update(of=("self",)).select_related("run")
+    job = locked.filter(attempts__token=token).first()
+    if job is None:
         raise SupersededError("no attempt has this token")
-    job = Job.objects.select_for_update().get(pk=attempt.job_id)
-    attempt.refresh_from_db(fields=["state"])
+    # read behind the lock: what another did while this waited for it counts
+    attempts = list(Attempt.objects.filter(job=job).select_related("worker").order_by("number"))
+    attempt = next(one for one in attempts if one.token == token)
     attempt.job = job
-    newest = not Attempt.objects.filter(job=job, number__gt=attempt.number).exists()
+    newest = attempt is attempts[-1]
     alive = attempt.state == "running" and job.state == "running"
     cut_off = attempt.state == "lost" and job.state == "queued" and newest
     if not (alive or cut_off):

@@ -160,7 +160,7 @@ def build_skip(*, build: Build, reason: str) -> bool:
     return state_swap(build, to="skipped", legal=BUILD_STATES, reason=reason)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def run_refresh(*, run_id: int) -> None:
     """Derive a run's state from its jobs; call it in the transaction that changed one of them."""
     run = Run.objects.select_for_update().get(pk=run_id)  # two jobs may end at once
