@@ -52,18 +52,18 @@ def report_store(*, token: UUID, body: Body, raw: bytes) -> bool:
     """
     kept = ContentFile(gzip.compress(raw, compresslevel=6, mtime=0))
     try:
-        report = _everything_store(token, body, kept)
+        attempt = _everything_store(token, body, kept)
     except SupersededError:  # also when it was this very report that ended the attempt
         if Report.objects.filter(attempt__token=token).exists():
             return False
         raise
-    ids = {"job": report.job_id, "attempt": report.attempt.number, "worker": report.attempt.worker.name}
-    log.info("report stored", extra={**ids, "build": report.job.run.build_id})
+    ids = {"job": attempt.job_id, "attempt": attempt.number, "worker": attempt.worker.name}
+    log.info("report stored", extra={**ids, "build": attempt.job.run.build_id})
     return True
 
 
 @transaction.atomic
-def _everything_store(token: UUID, body: Body, kept: ContentFile) -> Report:
+def _everything_store(token: UUID, body: Body, kept: ContentFile) -> Attempt:
     attempt = attempt_get(token=token)
     _check_matches(attempt.job, body)
     environment = environment_note(told=body.environment)
@@ -74,7 +74,7 @@ def _everything_store(token: UUID, body: Body, kept: ContentFile) -> Report:
     attempt_finish(attempt=attempt)
     artifact_store(attempt=attempt, name=REPORT_NAME, kind="report", content=kept)
     transaction.on_commit(partial(report_stored.send_robust, sender=Report, report_id=report.pk))
-    return report
+    return attempt
 
 
 def environment_note(*, told: EnvironmentFacts) -> Environment:
