@@ -108,11 +108,13 @@ class MeasureTable(Table):
 class ConfirmationTable(Table):
     """`[confirmation]`: what the runs that the site orders itself may cost.
 
-    `minutes_per_day` is a project's device time in 24 hours, `max_pairs` what one comparison may run.
+    `minutes_per_day` is a project's device time in 24 hours, `max_pairs` what one comparison may run,
+    `false_alarms_per_day` how many false verdicts may be expected of a day's comparisons.
     """
 
     minutes_per_day: Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)] = 120.0
     max_pairs: Annotated[int, Field(ge=2, le=200)] = 20
+    false_alarms_per_day: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] = 0.2
     bisect: bool = True
 
 

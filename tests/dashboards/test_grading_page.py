@@ -33,6 +33,7 @@ def test_a_fresh_project_is_told_what_will_be_counted(person):
     assert "No build was compared with itself yet" in html
     assert "Nobody has judged an incident yet" in html
     assert "these are the defaults" in html
+    assert "Pairs were asked about no suspicion in 90 days. A day may allow 0.2;" in html
 
 
 def test_figures_stand_in_a_sentence_and_by_kind(world, address, person):

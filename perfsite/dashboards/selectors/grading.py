@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from benchmarks.metrics import METRICS
 from perfsite.dashboards.formatting import metric_title
 from perfsite.regressions.grading.doubt import OUTCOMES
 from perfsite.regressions.grading.dry_run import DryRun, Side, Told
+from perfsite.regressions.grading.expected import expected_read
 from perfsite.regressions.grading.figures import Figures, Grading
 from perfsite.regressions.grading.rules import BOUNDS, DEFAULTS, rule_newest
 from perfsite.regressions.grading.words import (
@@ -88,6 +90,11 @@ def grading_sentences(grading: Grading, *, alpha: float) -> list[tuple[str, str]
             refuted_sentence(every.refuted, confirmed=every.confirmed, open_ended=every.open_ended),
         ),
     ]
+
+
+def alarms_expected(*, project: Project, now: datetime) -> tuple[str, str]:
+    """A title and a sentence on how many false verdicts the comparisons allow."""
+    return "False verdicts to expect", expected_read(project=project, now=now)
 
 
 def rule_history(*, project: Project) -> list[Change]:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from perfsite.core.errors import PerfsiteError
 from perfsite.dashboards.selectors.access import project_get
 from perfsite.dashboards.selectors.grading import (
+    alarms_expected,
     grading_sentences,
     kind_rows,
     number_fields,
@@ -38,7 +39,8 @@ _RELEVANT = "relevant."
 def grading(request: HttpRequest, slug: str) -> HttpResponse:
     """The figures, the rule and its history; with parameters in the address also what they would do."""
     project = project_get(request=request, slug=slug)
-    found = grading_read(project=project, now=timezone.now())
+    now = timezone.now()
+    found = grading_read(project=project, now=now)
     rule = rule_now(project_id=project.pk)
     tried, trial, problem = rule, None, ""
     if request.user.is_authenticated and "score" in request.GET:
@@ -53,7 +55,10 @@ def grading(request: HttpRequest, slug: str) -> HttpResponse:
         "project": project,
         "tab": "grading",
         "grading": found,
-        "sentences": grading_sentences(found, alpha=rule["alpha"]),
+        "sentences": [
+            *grading_sentences(found, alpha=rule["alpha"]),
+            alarms_expected(project=project, now=now),
+        ],
         "rows": kind_rows(found),
         "rule": rule_words(rule),
         "history": rule_history(project=project),

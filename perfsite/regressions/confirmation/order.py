@@ -16,6 +16,7 @@ from django.utils import timezone
 from benchmarks.cases import Case
 from benchmarks.sequential import Suspected
 from perfsite.core.errors import PerfsiteError
+from perfsite.regressions.confirmation.alarms import alpha_allowed
 from perfsite.regressions.confirmation.day_budget import day_spent, minutes_allowed
 from perfsite.regressions.confirmation.settling import (
     FAILED,
@@ -129,7 +130,7 @@ def _comparison_order(rows: list[Suspicion]) -> bool:
             precision=first.series.precision,
             watch=[(case, row.series.metric) for case, row in watch.items()],
             suspected=[_suspected(row) for row in watch.values()],
-            **_policy(first),
+            **_policy(first, questions=len(rows)),
         )
     except PerfsiteError as error:
         for row in rows:
@@ -157,14 +158,21 @@ def _wait(rows: list[Suspicion], reason: str, now: datetime) -> bool:
     return late
 
 
-def _policy(first: Suspicion) -> dict[str, Any]:
-    """The rule's parameters for the worker; the rule's own bound of pairs goes before the file's."""
-    rule = rule_now(project_id=first.build.project_id)
-    told = first.trigger.spec.get("confirmation", {})
+def _policy(first: Suspicion, *, questions: int) -> dict[str, Any]:
+    """The rule's parameters for the worker; the rule's own bound of pairs goes before the file's.
+
+    Its alpha is less than the rule's when the day's comparisons have spent what false alarms are allowed.
+    """
+    project_id, spec = first.build.project_id, first.trigger.spec
+    rule = rule_now(project_id=project_id)
+    alpha = alpha_allowed(
+        rule["alpha"], questions=questions, project_id=project_id, spec=spec, now=timezone.now()
+    )
+    told = spec.get("confirmation", {})
     pairs = rule["max_pairs"]
     if pairs == DEFAULTS["max_pairs"]:
         pairs = told.get("max_pairs", PAIRS_MOST)
-    return {"max_pairs": pairs, "alpha": rule["alpha"], "relevant": rule["relevant"]}
+    return {"max_pairs": pairs, "alpha": alpha, "relevant": rule["relevant"]}
 
 
 def _suspected(row: Suspicion) -> Suspected | None:

@@ -34,6 +34,17 @@ def alarms_sentence(alarms: Rate, *, comparisons: int, alpha: float) -> str:
     )
 
 
+def expected_sentence(*, asked: int, expected: float, days: int, today: float, allowed: float) -> str:
+    """How many false verdicts the comparisons allow; `today` of the `allowed` ones a day."""
+    spent = f"A day may allow {allowed:.2g}; today's comparisons allow {today:.2g}."
+    if not asked:
+        return f"Pairs were asked about no suspicion in {days} days. {spent}"
+    return (
+        f"Pairs were asked about {_counted(asked, 'suspicion')} in {days} days. By their error rates at most "
+        f"{expected:.2g} false verdicts are to be expected of that, {expected / days:.2g} a day. {spent}"
+    )
+
+
 def precision_sentence(precision: Rate, *, waiting: int) -> str:
     """What triage found."""
     rest = f" {_counted(waiting, 'incident')} not judged yet." if waiting else ""

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from perfsite.regressions.grading.expected import expected_read
 from perfsite.regressions.grading.figures import Figures, grading_read
 from perfsite.regressions.grading.rules import rule_now
 from perfsite.regressions.grading.words import (
@@ -34,13 +35,15 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Print a sentence each and a line per kind of series."""
         project = project_named(options["project"])
-        found, rule = grading_read(project=project, now=timezone.now()), rule_now(project_id=project.pk)
+        now = timezone.now()
+        found, rule = grading_read(project=project, now=now), rule_now(project_id=project.pk)
         every = found.every
         self.stdout.write(alarms_sentence(every.alarms, comparisons=every.comparisons, alpha=rule["alpha"]))
         self.stdout.write(precision_sentence(every.precision, waiting=found.waiting))
         self.stdout.write(
             refuted_sentence(every.refuted, confirmed=every.confirmed, open_ended=every.open_ended)
         )
+        self.stdout.write(expected_read(project=project, now=now))
         self.stdout.write(f"Rule: {rule_words(rule)}")
         rows = [_HEAD, *(_row(figures) for figures in found.kinds)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
