@@ -19,10 +19,12 @@ from perfsite.results.api_schemas import (
     EnvironmentStepOut,
     MeasuredOut,
     PointOut,
+    SamplesOut,
     SeriesOut,
     TrendOut,
 )
 from perfsite.results.models import Environment, Measurement, Report, Series
+from perfsite.results.samples import PointSamples, samples_span
 from perfsite.results.selectors import environment_steps, recent_values, series_find
 from perfsite.runs.models import Build, Project
 
@@ -108,6 +110,16 @@ def points(
     wanted = row_seen(request, Series.objects.all(), pk=series_id)
     rows = wanted.points.filter(ordinal__range=(span.first, span.last))
     return page_of(rows, cursor, by="ordinal")
+
+
+@router.get("/series/{series_id}/samples", response=list[SamplesOut])
+def series_samples(request: HttpRequest, series_id: RowId, span: Query[Span]) -> list[PointSamples]:
+    """The raw samples behind the points between two ordinals: of the newest 50, at most 200 each.
+
+    Of more samples evenly spaced ones are told, the least and the largest among them.
+    """
+    wanted = row_seen(request, Series.objects.all(), pk=series_id)
+    return samples_span(series=wanted, first=span.first, last=span.last)
 
 
 @router.get("/series/{series_id}/environments", response=list[EnvironmentStepOut])

@@ -62,6 +62,15 @@ class PointOut(Schema):
     unstable: bool
 
 
+class SamplesOut(Schema):
+    """Raw samples behind a point, in the metric's unit, the smallest first; `n` is how many were kept."""
+
+    ordinal: int
+    build_id: int
+    n: int = Field(examples=[1000])
+    samples: list[float] = Field(examples=[[0.00801, 0.00812, 0.00833]])
+
+
 class MeasuredOut(PointOut):
     """A point with the series it belongs to."""
 

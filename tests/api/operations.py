@@ -33,6 +33,7 @@ RULES = {
     "GET /environments/{environment_id}": "open",
     "GET /series/{series_id}": "open",
     "GET /series/{series_id}/points": "open",
+    "GET /series/{series_id}/samples": "open",
     "GET /series/{series_id}/environments": "open",
     "GET /series/{series_id}/verdicts": "open",
     "GET /incidents": "open",

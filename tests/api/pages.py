@@ -11,6 +11,7 @@ _TRY = ("POST /projects/{slug}/alert-rules/try",)
 _SERIES = (
     "GET /series/{series_id}",
     "GET /series/{series_id}/points",
+    "GET /series/{series_id}/samples",
     "GET /series/{series_id}/verdicts",
     "GET /series/{series_id}/environments",
     "GET /series/{series_id}/notes",

@@ -1,5 +1,7 @@
 """The pages in a real headless Chromium: first run, live chart, zoom, compare, triage, keyboard."""
 
+import re
+
 from selenium.webdriver.common.keys import Keys
 
 from perfsite.regressions.models import Incident
@@ -56,6 +58,30 @@ class BrowserTest(Browser):
         assert self.find("[data-zoom-reset]").is_displayed()
         self.find("[data-zoom-reset]").click()
         self.wait(lambda: "first=" not in self.browser.current_url)
+
+    def test_raw_samples_are_drawn_where_few_builds_are_and_the_address_keeps_them(self):
+        series = self.history()
+        self.open(f"/series/{series.pk}/")
+        self.wait(lambda: self.all(".u-over"))
+        hint = lambda: self.find("[data-samples-hint]").text  # noqa: E731
+        self.find("[data-toggle='samples']").send_keys(Keys.SPACE)
+        self.wait(lambda: "50 builds or fewer" in hint())
+        for _ in range(3):
+            self.find("[data-chart]").send_keys(Keys.END, "+")
+        self.wait(
+            lambda: re.fullmatch(r"[\d,]+ samples( out of [\d,]+, evenly spaced,)? of \d+ builds", hint())
+        )
+        assert "samples=1" in self.browser.current_url
+        told, address = hint(), self.browser.current_url
+        picture = "return document.querySelector('[data-chart] canvas').toDataURL()"
+        self.wait(lambda: int(self.find("[data-chart]").get_attribute("data-drawn")) > 1)
+        shown = self.browser.execute_script(picture)
+        self.find("[data-toggle='samples']").send_keys(Keys.SPACE)
+        self.wait(lambda: hint() == "" and self.browser.execute_script(picture) != shown)
+        assert "samples" not in self.browser.current_url
+        self.browser.get(address)
+        self.wait(lambda: self.all(".u-over") and hint() == told)
+        self.wait(lambda: self.browser.execute_script(picture) == shown)
 
     def test_another_series_is_laid_over_it(self):
         series = self.history()

@@ -31,7 +31,10 @@ async function start(element) {
     const data = await load(own);
     if (data.mode === "empty") return;
     element.querySelector("[data-skeleton]")?.remove();
-    const chart = new SeriesChart(element, data, (id, wanted) => load(id === null ? own : other(id), wanted));
+    const chart = new SeriesChart(element, data, (id, wanted) => {
+      if (wanted.samples) return load(element.dataset.samplesUrl, wanted);
+      return load(id === null ? own : other(id), wanted);
+    });
     setInterval(() => look(own, chart), LOOK_MS);
   } catch (error) {
     complain(element, error);

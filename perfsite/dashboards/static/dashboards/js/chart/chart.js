@@ -4,6 +4,7 @@ import { listenChart, listenControls } from "./controls.js";
 import { drawDots, drawEnvironments, drawFocus, drawLevels, drawMarks, drawNotes, drawUnit } from "./draw.js";
 import { everythingShown, fillLegend } from "./legend.js";
 import { DRAG_PX, chartOptions } from "./options.js";
+import { drawSamples, extremes, samplesHint, spanOf } from "./samples.js";
 import { everyState, stateRead, stateWrite } from "./state.js";
 import { changeText, withUnit } from "./text.js";
 import { Tip } from "./tip.js";
@@ -18,6 +19,7 @@ export class SeriesChart {
     this.load = load;
     this.whole = this.data = whole;
     this.overlays = [];
+    this.samples = null;
     this.shown = everythingShown();
     this.panel = element.closest(".chart-panel");
     this.part = (name) => this.panel.querySelector(`[data-${name}]`);
@@ -28,7 +30,7 @@ export class SeriesChart {
     this.draw();
     listenControls(this.panel, this);
     listenChart(element, this, DRAG_PX);
-    if (this.state.also.length || this.state.time || this.span) this.refresh();
+    if (this.state.also.length || this.state.time || this.state.samples || this.span) this.refresh();
   }
 
   // the zoom in ordinals, null for everything
@@ -40,13 +42,14 @@ export class SeriesChart {
   draw() {
     this.plot?.destroy();
     this.axis = new XAxis(this.data, this.state.time);
-    this.view = mainView(this.data, this.whole, this.axis, this.state.normal);
+    this.view = mainView(this.data, this.whole, this.axis, this.state.normal, this.state.samples ? this.samples ?? [] : []);
     const options = chartOptions({
       width: this.element.clientWidth,
       height: this.element.clientHeight,
       colours: (this.colours = readColours()),
       shown: this.shown,
       levels: this.view.levels,
+      reach: extremes(this.view.swarms),
       overlays: this.overlays,
       log: this.state.log && this.view.value.every((value) => value === null || value > 0),
       byTime: this.axis.byTime,
@@ -87,6 +90,7 @@ export class SeriesChart {
     const marks = this.view.marks.filter(({ kind }) => this.shown[kind]);
     if (this.shown.environments) drawEnvironments(u, this.view, this.colours);
     drawLevels(u, this.view, this.colours);
+    drawSamples(u, this.view.swarms, this.colours);
     drawDots(u, this.view, this.colours, this.shown);
     drawMarks(u, { ...this.view, marks }, this.colours);
     if (this.shown.notes) drawNotes(u, this.view, this.colours);
@@ -179,8 +183,27 @@ export class SeriesChart {
     if (data.x?.length) this.data = data;
     overlays.forEach((other, index) => (other.words = this.overlayWords(this.state.also[index])));
     this.overlays = overlays.filter((other) => other.x?.length);
+    await this.sample(asked);
+    if (asked !== this.asked) return;
     this.draw();
     this.element.dataset.drawn = String(Number(this.element.dataset.drawn ?? 0) + 1);
+  }
+
+  // the samples of the builds in view; what was read of the same builds before is drawn until then
+  async sample(asked) {
+    const hint = (words) => this.isKept && (this.part("samples-hint").textContent = words);
+    if (!this.state.samples) return hint("");
+    const span = spanOf(this.data, this.span);
+    hint(samplesHint(span, null));
+    if (!span) return (this.samples = null);
+    try {
+      const rows = await this.load(null, { span, samples: true });
+      if (asked !== this.asked) return;
+      this.samples = rows;
+      hint(samplesHint(span, rows));
+    } catch (error) {
+      hint(`They did not come: ${error.message}.`);
+    }
   }
 
   overlayWords(id) {

@@ -8,7 +8,7 @@ function inside(u, x) {
 export function drawDots(u, data, colours, shown) {
   const { ctx } = u;
   const ratio = devicePixelRatio;
-  const crowded = data.x.length > u.bbox.width / ratio / 5;
+  const crowded = data.x.filter((x) => inside(u, x)).length > u.bbox.width / ratio / 5;
   ctx.save();
   ctx.lineWidth = 1.5 * ratio;
   ctx.strokeStyle = colours.accent;

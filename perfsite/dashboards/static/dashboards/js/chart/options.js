@@ -9,7 +9,8 @@ const LEAST_SPAN = 0.04;
 // a service level is drawn where it lies near the values: one far away would flatten them
 const NEAR = 2;
 
-export function yRange(min, max, levels = []) {
+export function yRange(min, max, levels = [], reach = null) {
+  if (reach && min !== null && max !== null) [min, max] = [Math.min(min, reach[0]), Math.max(max, reach[1])];
   for (const { y } of levels) {
     if (y > max && y <= max * NEAR) max = y;
     if (y < min && y >= min / NEAR) min = y;
@@ -63,8 +64,8 @@ export function overlayDash(index) {
   return DASHES[index % DASHES.length].join(" ");
 }
 
-function yScale(log, levels) {
-  return log ? { distr: 3 } : { range: (_u, min, max) => yRange(min, max, levels) };
+function yScale(log, levels, reach) {
+  return log ? { distr: 3 } : { range: (_u, min, max) => yRange(min, max, levels, reach) };
 }
 
 function xScale(byTime) {
@@ -72,7 +73,7 @@ function xScale(byTime) {
   return { time: byTime, range: (_u, min, max) => (min === max ? [min - 1, max + 1] : [min - room, max + room]) };
 }
 
-export function chartOptions({ width, height, colours, shown, levels, overlays, log, byTime, hooks, label }) {
+export function chartOptions({ width, height, colours, shown, levels, reach, overlays, log, byTime, hooks, label }) {
   const grid = { stroke: colours.line, width: 1 };
   const narrow = width < 520;
   return {
@@ -89,7 +90,7 @@ export function chartOptions({ width, height, colours, shown, levels, overlays, 
     },
     scales: {
       x: xScale(byTime),
-      y: yScale(log, levels),
+      y: yScale(log, levels, reach),
     },
     axes: [
       {

@@ -1,6 +1,6 @@
-// What the reader chose, and the address that reproduces it: zoom, overlays, normalised, log, x by time.
+// What the reader chose, and the address that reproduces it: zoom, overlays, normalised, log, x by time, samples.
 export function everyState() {
-  return { first: null, last: null, also: [], normal: false, log: false, time: false };
+  return { first: null, last: null, also: [], normal: false, log: false, time: false, samples: false };
 }
 
 export function stateRead(search) {
@@ -13,6 +13,7 @@ export function stateRead(search) {
     normal: query.get("normal") === "1",
     log: query.get("log") === "1",
     time: query.get("x") === "time",
+    samples: query.get("samples") === "1",
   };
 }
 
@@ -24,6 +25,7 @@ export function stateWrite(state) {
   put("also", state.also.join(","));
   put("normal", state.normal ? "1" : null);
   put("log", state.log ? "1" : null);
+  put("samples", state.samples ? "1" : null);
   put("x", state.time ? "time" : null);
   history.replaceState(null, "", url);
   for (const link of document.querySelectorAll("[data-twin]")) {

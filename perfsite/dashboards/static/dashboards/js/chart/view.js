@@ -1,4 +1,6 @@
 // What is drawn of the data: x by build or by time, values as they are or normalised, several series aligned.
+import { swarm } from "./samples.js";
+
 function timesOf(data) {
   return data.time.map((text) => (text ? Date.parse(text) / 1000 : null));
 }
@@ -51,7 +53,7 @@ function scaled(values, factor) {
 }
 
 // the main series' columns in the unit drawn, and the marks at their places on the axis
-export function mainView(data, whole, axis, normal) {
+export function mainView(data, whole, axis, normal, samples) {
   const factor = normal ? 100 / median(data.value) : 1;
   const place = (row) => ({ ...row, x: axis.of(row.x) });
   return {
@@ -61,6 +63,7 @@ export function mainView(data, whole, axis, normal) {
     low: scaled(data.low, factor),
     high: scaled(data.high, factor),
     levels: (data.levels ?? []).map((row) => ({ ...row, y: row.y * factor })),
+    swarms: swarm(samples, axis, factor / data.factor),
     unit: normal ? "%" : data.unit,
     marks: whole.marks.map(place),
     notes: whole.notes.map(place),
