@@ -66,6 +66,11 @@ def _missing(job: Job) -> Iterator[str]:
     if not hasattr(job, "report"):
         why = job.failure or f"its job ended {job.state}"
         yield f"{job.model}/{job.precision} on {job.device_class}: {why}"
+        return
+    for outcome in job.report.outcomes:
+        if outcome["status"] != "done":
+            label = Case.model_validate(outcome["case"]).label
+            yield f"{label} on {job.device_class}: {outcome['reason'] or outcome['status']}"
 
 
 def pull_url(*, pull: PullRequest) -> str:

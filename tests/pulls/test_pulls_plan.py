@@ -3,6 +3,7 @@
 import pytest
 from django.db import transaction
 
+from benchmarks.report import Outcome
 from perfsite.core.errors import PerfsiteError
 from perfsite.pulls import services
 from perfsite.pulls.models import PullHead, PullRequest
@@ -15,6 +16,7 @@ from perfsite.runs.models import Build, Job
 from perfsite.runs.queue import job_claim, order_make
 from perfsite.runs.services import PRIORITY_HEAD
 from tests.factories import project_make, worker_make
+from tests.regressions.builders import job_report
 from tests.runs.repository import Repository
 
 CONFIG = """
@@ -219,6 +221,21 @@ def test_a_mirror_that_breaks_strangely_postpones_its_own_heads_only(project, re
     monkeypatch.setattr(Mirror, "fetch", full)
     assert heads_plan() == 0
     assert "its log tells why" in PullHead.objects.get().reason
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_case_of_which_every_pair_was_disturbed_is_said_not_to_be_compared(project, repository):
+    repository.commit("one", perfsite_DOT_toml=CONFIG, cnn_DOT_py="1")
+    head = received(project, pull_pushed(repository, cnn_DOT_py="2"))
+    heads_plan()
+    head.refresh_from_db()
+    (job,) = head_jobs(heads=[head])[head.pk]
+    case = job.spec["cases"][0]
+    hot = Outcome(case=case, status="skipped", reason="2 of 2 pairs were disturbed and do not count")
+    job_report(job, outcomes=(hot,))
+    (job,) = head_jobs(heads=[head])[head.pk]
+    (missing,) = outcome_of(head=head, jobs=[job]).missing
+    assert missing.endswith("on cpu: 2 of 2 pairs were disturbed and do not count")
 
 
 @pytest.mark.django_db(transaction=True)

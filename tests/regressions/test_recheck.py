@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
+from benchmarks.report import Outcome
 from perfsite.core.errors import PerfsiteError
 from perfsite.regressions.causes import causes_find
 from perfsite.regressions.causes.recheck import incident_recheck
@@ -12,7 +13,7 @@ from perfsite.regressions.models import Incident, Regression
 from perfsite.regressions.services import reports_screen
 from perfsite.runs.models import Job
 from tests.factories import case_make, job_make
-from tests.regressions.builders import QUIET, build_make, compare_report
+from tests.regressions.builders import QUIET, build_make, compare_report, job_report
 from tests.regressions.witnessed import build_measured, level_measured, settle, witnessed_report
 
 pytestmark = pytest.mark.django_db
@@ -76,6 +77,19 @@ def test_a_repetition_that_agrees_leaves_it_standing_and_is_not_ordered_again(pr
     assert incident.withdrawn_at is None
     assert "Measured again: " in incident.facts["recheck"]["told"]
     assert repeated().state == "done"
+
+
+def test_a_repetition_whose_pairs_were_all_disturbed_says_so(project, incident):
+    go_back(project)
+    job = repeated()
+    hot = "8 of 8 pairs were disturbed and do not count"
+    skipped = Outcome(case=job.spec["cases"][0], status="skipped", reason=hot)
+    job_report(job, outcomes=(skipped,))
+    while causes_find():
+        pass
+    incident.refresh_from_db()
+    assert incident.facts["recheck"]["told"] == f"Measured again: {hot}"
+    assert incident.withdrawn_at is None
 
 
 def test_points_that_stayed_are_no_doubt(project, incident):

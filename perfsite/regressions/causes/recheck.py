@@ -24,7 +24,7 @@ from perfsite.regressions.guard import guarded
 from perfsite.regressions.levels import CHANGES, level_values
 from perfsite.regressions.models import Incident, Regression, Verdict
 from perfsite.regressions.selectors import case_of, incident_is_open, regressions_ranked
-from perfsite.results.models import Measurement
+from perfsite.results.models import Measurement, Report
 from perfsite.runs.comparing import compare_order
 from perfsite.runs.models import Job
 from perfsite.runs.selectors import device_alive
@@ -181,7 +181,13 @@ def _tell(*, incident_id: int) -> bool:
     if job is None or fact.get("told") is not None:
         return False
     report = getattr(job, "report", None)
-    told = next((row["sentence"] for row in report.comparisons), "") if report else job.failure
+    told = _told(report) if report else job.failure
     sentence = f"Measured again: {told or f'the job ended {job.state} and told nothing'}"
     event_append(incident=incident, code="rechecked", sentence=sentence)
     return fact_note(incident=incident, topic=TOPIC, fact={**fact, "told": sentence})
+
+
+def _told(report: Report) -> str:
+    """What the repetition's first comparison says, else why there is none."""
+    sentences = [row["sentence"] for row in report.comparisons]
+    return next((words for words in (*sentences, *(row["reason"] for row in report.outcomes)) if words), "")
