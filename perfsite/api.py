@@ -10,12 +10,13 @@ from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationEr
 
 from perfsite.access.api import router as audit
 from perfsite.access.limits import Limit, stranger_wait
+from perfsite.addresses import operations_known
 from perfsite.alerts.api import router as notifications
 from perfsite.alerts.api_channels import router as channels
 from perfsite.alerts.api_mutes import router as mutes
 from perfsite.alerts.api_rules import router as rules
 from perfsite.api_document import document_complete
-from perfsite.api_who import who_may
+from perfsite.api_who import methods_of, who_may
 from perfsite.core.errors import (
     ConflictError,
     ForbiddenError,
@@ -121,6 +122,7 @@ for router in (
     results_worker,
 ):
     api.add_router("", router)
+operations_known(methods_of(api))
 
 
 @api.exception_handler(PerfsiteError)

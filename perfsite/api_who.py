@@ -31,6 +31,16 @@ def who_may(api: NinjaAPI) -> dict[str, Asked]:
     }
 
 
+def methods_of(api: NinjaAPI) -> dict[str, tuple[str, ...]]:
+    """The methods of each operation, by the name of its address."""
+    return {
+        f"{api.urls_namespace}:{operation.view_func.__name__}": tuple(operation.methods)
+        for router in api._get_bound_routers()
+        for view in router.path_operations.values()
+        for operation in view.operations
+    }
+
+
 def _asked(operation: Operation) -> Asked:
     rights = [one.right for one in operation.auth_callbacks if isinstance(one, Bearer)]
     rule = RULES[f"api-v1:{operation.view_func.__name__}"]

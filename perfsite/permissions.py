@@ -16,13 +16,14 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.urls import URLResolver, get_resolver
+from django.urls import get_resolver
 from django.utils.deprecation import MiddlewareMixin
 
 from perfsite.access.audit import audit_note, audit_told
 from perfsite.access.auth import token_of
 from perfsite.access.limits import address_of
 from perfsite.access.roles import Role, role_anywhere, role_in
+from perfsite.addresses import action_of, addresses
 from perfsite.core.problems import problem_response
 
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -197,7 +198,7 @@ class Permissions(MiddlewareMixin):
             if rule.audited and not is_worker and (token or request.user.is_authenticated):
                 audit_note(
                     actor=f"token {token.name}" if token else request.user.get_username(),
-                    action=_name(request),
+                    action=action_of(request),
                     target=request.path,
                     detail=audit_told(request),
                     address=address_of(request),
@@ -237,10 +238,6 @@ def _is_public(project_id: int) -> bool:
     return apps.get_model("runs", "Project").objects.filter(pk=project_id, is_public=True).exists()
 
 
-def _name(request: HttpRequest) -> str:
-    return request.resolver_match.view_name if request.resolver_match else ""
-
-
 def _rule(request: HttpRequest) -> Rule:
     return _routes().get(request.resolver_match.route, UNKNOWN) if request.resolver_match else UNKNOWN
 
@@ -254,19 +251,6 @@ def _routes() -> dict[str, Rule]:
         found[route] = Rule(
             max(rule.write, known.write), max(rule.read, known.read), rule.audited or known.audited
         )
-    return found
-
-
-def addresses(resolver: URLResolver, before: str = "", space: str = "") -> list[tuple[str, str]]:
-    """The name and route of every address of the site."""
-    found = []
-    for entry in resolver.url_patterns:
-        part = str(entry.pattern)
-        route = before + (part.removeprefix("^") if before else part)  # as Django joins them
-        if isinstance(entry, URLResolver):
-            found += addresses(entry, route, f"{space}{entry.namespace}:" if entry.namespace else space)
-        else:
-            found.append((f"{space}{entry.name}", route))
     return found
 
 

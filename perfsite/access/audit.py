@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import getpass
+import json
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.http.request import RawPostDataException
 
 from perfsite.access.models import AuditEntry
 from perfsite.core.text import text_clean
 
 _HIDDEN = ("password", "secret", "token", "key", "credential")
 _LONGEST = 500
+_NAME_LONGEST = 60
+_FIELDS_MOST = 30
+_BODY_LONGEST = 64 * 1024
+# who one is at an address, and what follows its path, may be secrets
+_URL_SECRETS = re.compile(r"(?<=://)[^/@\s]+@|\?[^\s\"']+(?=$|[\s\"'])")
 
 
 def audit_note(
@@ -35,8 +43,30 @@ def audit_tell(request: HttpRequest, **detail: Any) -> None:
 
 
 def audit_told(request: HttpRequest) -> dict[str, Any]:
-    """The detail of this request's entry."""
-    return request.POST.dict() | request.__dict__.get("audit_detail", {})
+    """The detail of this request's entry: its form's or its JSON body's fields, and what its view told."""
+    return request.POST.dict() | _body_told(request) | request.__dict__.get("audit_detail", {})
+
+
+def _body_told(request: HttpRequest) -> dict[str, Any]:
+    """The plain values of a JSON body; of what is nested only the names, it may hold a secret."""
+    if request.content_type != "application/json":
+        return {}
+    try:
+        body = request.body
+        told = json.loads(body) if len(body) <= _BODY_LONGEST else {"bytes": len(body)}
+    except (RawPostDataException, ValueError):  # it was read as a stream; it is none and was refused
+        return {}
+    if not isinstance(told, dict):
+        return {}
+    return {name[:_NAME_LONGEST]: _outline(value) for name, value in list(told.items())[:_FIELDS_MOST]}
+
+
+def _outline(value: Any) -> Any:
+    if isinstance(value, dict):
+        return f"({', '.join(value)})"
+    if isinstance(value, list) and any(isinstance(one, dict | list) for one in value):
+        return f"({len(value)} of them)"
+    return value
 
 
 def audit_console(*, action: str, target: str = "", **detail: Any) -> AuditEntry:
@@ -63,6 +93,11 @@ def _system_user() -> str:
 def _plain(values: Mapping[str, Any]) -> dict[str, str]:
     shown = {name: value for name, value in values.items() if name != "csrfmiddlewaretoken"}
     return {
-        name: "(hidden)" if any(word in name.lower() for word in _HIDDEN) else str(value)[:_LONGEST]
+        name: "(hidden)" if any(word in name.lower() for word in _HIDDEN) else _shown(value)
         for name, value in shown.items()
     }
+
+
+def _shown(value: Any) -> str:
+    text = str(value)
+    return (_URL_SECRETS.sub("", text) if "://" in text else text)[:_LONGEST]

@@ -12,8 +12,9 @@ from django.urls import get_resolver
 from perfsite.access.models import AuditEntry, Membership
 from perfsite.access.people import role_set
 from perfsite.access.roles import Role, role_in
+from perfsite.addresses import addresses
 from perfsite.api import api
-from perfsite.permissions import RULES, SAFE, addresses
+from perfsite.permissions import RULES, SAFE
 from perfsite.runs.models import Project
 from tests.dashboards.conftest import world  # noqa: F401 - the fixture
 from tests.factories import build_make, case_make, claim, job_make, project_make

@@ -171,7 +171,7 @@ def test_what_a_token_changed_is_in_the_audit_log_without_secrets(project):
     everywhere = Caller("manage")
     made = everywhere.post("/projects/zoo/tokens", {"name": "ci", "purpose": "read"})[1]
     rows = everywhere.get("/audit", q="token caller")[1]["items"]
-    assert [(row["actor"], row["action"]) for row in rows] == [("token caller manage", "api-v1:tokens")]
+    assert [(row["actor"], row["action"]) for row in rows] == [("token caller manage", "api-v1:token_new")]
     assert made["secret"] not in json.dumps(rows)
     assert AuditEntry.objects.count() == 1
     assert Caller("read").get("/audit")[0] == 403

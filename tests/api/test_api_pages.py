@@ -5,7 +5,8 @@ import re
 import pytest
 from django.urls import get_resolver
 
-from perfsite.permissions import SIGN_IN, addresses
+from perfsite.addresses import addresses
+from perfsite.permissions import SIGN_IN
 from tests.api.operations import RULES
 from tests.api.pages import COVERED, PAGES_ONLY
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
+from perfsite.access.audit import audit_console
 from perfsite.access.services import login_link_add
 from perfsite.core.database import embedded_migrate
 
@@ -23,4 +24,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Print it."""
         embedded_migrate()
-        self.stdout.write(f"{settings.SITE_URL}/login/link/{login_link_add(username=options['user'])}/")
+        secret = login_link_add(username=options["user"])
+        audit_console(action="login-link-add", target=options["user"])
+        self.stdout.write(f"{settings.SITE_URL}/login/link/{secret}/")

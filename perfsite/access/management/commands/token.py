@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from perfsite.access.audit import audit_console
 from perfsite.access.models import Token
 from perfsite.access.rights import FORMER, PURPOSES
 from perfsite.access.services import token_add, token_revoke
@@ -56,6 +57,12 @@ class Command(BaseCommand):
             project_id=_project_id(options["project"]),
             expires_at=None if days is None else timezone.now() + timedelta(days=days),
         )
+        told = {
+            "purpose": options["purpose"],
+            "project": options["project"] or "",
+            "days": days or "for ever",
+        }
+        audit_console(action="token-add", target=options["name"], **told)
         self.stdout.write(secret)
 
     def _list(self, options: dict[str, Any]) -> None:
@@ -66,6 +73,7 @@ class Command(BaseCommand):
 
     def _revoke(self, options: dict[str, Any]) -> None:
         token_revoke(name=options["name"])
+        audit_console(action="token-revoke", target=options["name"])
         self.stdout.write(f"revoked {options['name']}")
 
 

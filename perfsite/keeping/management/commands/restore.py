@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 
+from perfsite.access.audit import audit_console
 from perfsite.core.errors import PerfsiteError
 from perfsite.keeping.backup import backup_restore
 
@@ -28,4 +30,12 @@ class Command(BaseCommand):
             manifest = backup_restore(source=options["file"].absolute(), force=options["force"])
         except PerfsiteError as error:
             raise CommandError(str(error)) from None
+        self._note(options)
         self.stdout.write(f"restored {len(manifest['sha256'])} files of {manifest['made_at']}")
+
+    def _note(self, options: dict[str, Any]) -> None:
+        """In the audit log that was restored, which may be of a release before there was one."""
+        try:
+            audit_console(action="backup-restore", target=options["file"].name, force=options["force"])
+        except DatabaseError as error:
+            self.stderr.write(f"the audit log does not tell of this, migrate the database: {error}")

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from perfsite.access.audit import audit_console
 from perfsite.core.database import embedded_migrate
 from perfsite.core.errors import PerfsiteError
 from perfsite.runs.backfill import Wish, backfill_order, builds_placed
@@ -41,6 +42,7 @@ class Command(BaseCommand):
             done = backfill_order(project=project, builds=_builds(project, options), wish=wish)
         except PerfsiteError as error:
             raise CommandError(str(error)) from None
+        audit_console(action="backfill", target=project.slug, jobs=len(done.jobs), refused=len(done.refused))
         for job in done.jobs:
             self.stdout.write(
                 f"queued   {job.run.build.short} {job.model}/{job.precision} on {job.device_class}"

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from perfsite.access.audit import audit_console
 from perfsite.core.database import embedded_migrate
 from perfsite.core.errors import PerfsiteError
 from perfsite.runs.services import project_add
@@ -38,6 +39,8 @@ class Command(BaseCommand):
             project = project_add(**wanted)
         except PerfsiteError as error:
             raise CommandError(str(error)) from None
+        shown = {name: value for name, value in wanted.items() if name != "slug"}
+        audit_console(action="project-add", target=project.slug, **shown)
         self.stdout.write(
             f"project  {project.slug}\n"
             f"webhook  {settings.SITE_URL}/webhooks/github/{project.slug}/\n"

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from perfsite.access.audit import audit_console
 from perfsite.core.database import embedded_migrate
 from perfsite.core.errors import PerfsiteError
 from perfsite.runs.calendar import days_read, days_words
@@ -62,6 +63,8 @@ def _add(project: Project, options: dict[str, Any]) -> None:
         device_class=options["device_class"],
     )
     schedule_add(project=project, timing=timing, now=timezone.now())
+    when = {"what": timing.what, "at": timing.at, "minutes": timing.minutes_per_day}
+    audit_console(action="schedule-add", target=f"{project.slug} {timing.name}", **when)
 
 
 def _remove(project: Project, options: dict[str, Any]) -> None:
@@ -69,6 +72,7 @@ def _remove(project: Project, options: dict[str, Any]) -> None:
     if row is None:
         raise PerfsiteError(f"{project.slug} has no schedule {options['name']!r}")
     schedule_remove(schedule=row)
+    audit_console(action="schedule-remove", target=f"{project.slug} {options['name']}")
 
 
 _ACTIONS = {"add": _add, "remove": _remove, "list": lambda *_: None}

@@ -12,8 +12,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from perfsite.access.audit import audit_console
 from perfsite.access.services import token_add
-from perfsite.core.broker_acl import acl_apply, acl_line, worker_url
+from perfsite.core.broker_acl import USER, acl_apply, acl_line, worker_url
 from perfsite.core.database import embedded_migrate
 from perfsite.core.errors import PerfsiteError
 
@@ -49,6 +50,7 @@ class Command(BaseCommand):
         """Print it; the leading space keeps the secret out of most shells' history."""
         embedded_migrate()
         secret = token_add(name=name, purpose="worker")
+        audit_console(action="worker-add", target=name)
         told = f"PERFSITE_SITE={settings.SITE_URL} PERFSITE_TOKEN={secret}"
         self.stdout.write(f" export {told}; python -m workers doctor && python -m workers")
 
@@ -58,6 +60,7 @@ class Command(BaseCommand):
         self.stdout.write(acl_line(secret))
         if apply:
             kept = acl_apply(url=settings.REDIS_URL, secret=secret)
+            audit_console(action="worker-broker", target=USER)
             word = (
                 "kept in its ACL file"
                 if kept
