@@ -55,6 +55,21 @@ def test_the_finding_has_a_kind_an_interval_and_what_it_took():
     assert (nothing, screen.finding.kind in ("same", "unknown")) == ([], True)
 
 
+def test_pairs_that_refute_are_told_about_the_suspected_place():
+    findings = []
+    for seed in range(20):
+        values, _ = stepped(0.03, seed=seed)
+        screen, rng = PairScreen(), np.random.default_rng(seed)
+        for value in values:
+            screen.take(value)
+            asked(screen, lambda wish, rng=rng: tuple(1 + 0.01 * rng.standard_normal((2, wish.pairs))))
+            if screen.finding and screen.finding.asked_at == screen.count - 1 and screen.finding.spent:
+                findings.append(screen.finding)
+    refuted = [one for one in findings if one.kind == "same"]
+    assert len(refuted) >= 10
+    assert all(one.pairs and one.low < one.change < one.high for one in refuted)
+
+
 def test_a_step_from_nothing_is_told():
     values, level = [0.0] * 30 + [3.0] * 6, np.r_[np.zeros(30), 3 * np.ones(6)]
     _, told, _ = replayed(values, level)

@@ -218,7 +218,9 @@ class PairScreen(OnlineScreen):
         return bool(effects) and abs(float(np.mean(effects))) >= 0.5 * NEARLY * self.relevant
 
     def _find(self, kind: Kind, question: Question, answer: Answer) -> None:
-        effects = self._across(answer.best)
+        # pairs that show nothing say nothing of the place: it stays the suspected one
+        place = answer.best if kind == "changed" else question.best
+        effects = self._across(place)
         edges: tuple[float | None, ...] = (None, None, None)
         if effects:
             edges = (float(np.mean(effects)), *effect_bounds(question, effects, self.spending.alpha))
@@ -227,7 +229,7 @@ class PairScreen(OnlineScreen):
         )
         evidence = math.exp(min(answer.bound, 700.0))
         self.finding = Finding(
-            index=answer.best,
+            index=place,
             asked_at=self.count - 1,
             rises=question.step > 0,
             kind=kind,

@@ -60,6 +60,11 @@ class Question:
     error: float
     noise: float
 
+    @property
+    def best(self) -> int:
+        """The start that the series itself finds likeliest."""
+        return self.first + int(self.weights.argmax())
+
     def steps(self) -> tuple[Values, Values]:
         """The steps in question, those of the suspected direction, and their logarithmic prior."""
         steps = self.step + self.error * _QUANTILES
