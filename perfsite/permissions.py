@@ -73,8 +73,8 @@ TRIAGE_OPERATIONS = (
 )  # fmt: skip
 ORDER_OPERATIONS = (
     "cancel", "again", "cancel_job", "again_job", "backfill", "build_deliver", "results", "compare_order",
-    "search_order", "schedule_begin", "schedule_new", "schedule_put", "schedule_delete", "approve",
-    "distrust", "detection_change", "project_edit",
+    "search_order", "bisect_order", "schedule_begin", "schedule_new", "schedule_put", "schedule_delete",
+    "approve", "distrust", "detection_change", "project_edit",
 )  # fmt: skip
 INSIDE_OPERATIONS = (
     "workers", "fitness", "notifications", "tellings", "channel_kinds", "deliveries", "refusals",

@@ -12,7 +12,9 @@ from perfsite.access.auth import DELIVERERS, TRIAGERS, actor_of
 from perfsite.access.readers import row_owned
 from perfsite.core.errors import ConflictError, PerfsiteError
 from perfsite.core.parameters import RowId
+from perfsite.regressions.api_evidence import BisectionOut
 from perfsite.regressions.api_schemas import VerdictOut
+from perfsite.regressions.bisection.opening import bisection_ask
 from perfsite.regressions.causes.recheck import incident_recheck
 from perfsite.regressions.confirmation.asked import (
     between_measure,
@@ -67,6 +69,13 @@ def compare_order(request: HttpRequest, series_id: RowId, build_id: RowId) -> St
     """Measure a point's build and the one before it again in turns."""
     found = _series(request, series_id)
     return Status(201, comparison_ask(series=found, build_id=build_id, actor=actor_of(request)))
+
+
+@router.post("/series/{series_id}/builds/{build_id}/bisect", response={201: BisectionOut}, auth=DELIVERERS)
+def bisect_order(request: HttpRequest, series_id: RowId, build_id: RowId) -> Status:
+    """Begin the search for the guilty commit of the regression that stands at a point."""
+    found = _series(request, series_id)
+    return Status(201, bisection_ask(series=found, build_id=build_id, actor=actor_of(request)))
 
 
 @router.post("/series/{series_id}/builds/{build_id}/search", response=BackfillOut, auth=DELIVERERS)

@@ -94,6 +94,7 @@ RULES = {
     "DELETE /series/{series_id}/builds/{build_id}/mark": "triage",
     "POST /series/{series_id}/builds/{build_id}/compare": "deliver",
     "POST /series/{series_id}/builds/{build_id}/search": "deliver",
+    "POST /series/{series_id}/builds/{build_id}/bisect": "deliver",
     "POST /projects/{slug}/schedules/{schedule_id}/begin": "deliver",
     "POST /projects/{slug}/schedules": "manage",
     "PUT /projects/{slug}/schedules/{schedule_id}": "manage",

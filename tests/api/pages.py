@@ -63,6 +63,7 @@ COVERED: dict[tuple[str, str], tuple[str, ...]] = {
     ("series-order", "POST"): (
         "POST /series/{series_id}/builds/{build_id}/compare",
         "POST /series/{series_id}/builds/{build_id}/search",
+        "POST /series/{series_id}/builds/{build_id}/bisect",
     ),
     ("grid", "GET"): ("GET /projects/{slug}/grid",),
     ("compare", "GET"): ("GET /projects/{slug}/compare",),

@@ -69,6 +69,16 @@ def test_a_comparison_and_a_search_are_ordered(world):  # noqa: F811
     assert (status, made["base_id"], made["state"]) == (201, world.builds[2].pk, "open")
     assert Suspicion.objects.get(pk=made["id"]).evidence["asked_by"] == "token caller deliver"
     assert deliverer.post(f"{address}/compare")[0] == 422
+    assert deliverer.post(f"{address}/bisect")[0] == 404  # no regression stands there
+    accused = f"/series/{world.series.pk}/builds/{world.incident.build_id}"
+    status, told = deliverer.post(f"{accused}/bisect")
+    assert (status, "no commit lies between" in told["error"]["message"]) == (422, True)
+    Build.objects.filter(ordinal__gt=5).update(ordinal=None)
+    Build.objects.filter(pk=world.incident.build_id).update(ordinal=7)
+    Build.objects.filter(pk=world.builds[6].pk).update(ordinal=6)
+    status, made = deliverer.post(f"{accused}/bisect")
+    assert (status, made["state"], len(made["steps"])) == (201, "running", 1)
+    assert deliverer.post(f"{accused}/bisect")[0] == 409
     status, told = deliverer.post(f"{address}/search")
     assert (status, "no commit lies between" in told["error"]["message"]) == (422, True)
 

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from perfsite.regressions.bisection import bisections_step
-from perfsite.regressions.models import Incident, Regression
+from perfsite.regressions.models import Bisection, Incident, Regression, Verdict
 from perfsite.runs.models import Build, Job
 from perfsite.runs.rules import BEHIND
 from tests.dashboards.markup import Page
@@ -93,3 +93,57 @@ def test_a_range_is_told_as_one_and_may_be_measured(world, gap, person, client):
     assert button not in shown(client, world.incident)
     assert client.post(button).status_code == 302
     assert Regression.objects.count() == 1
+
+
+def test_a_search_is_begun_at_the_point_that_regressed_and_once(world, gap, person):
+    """The button says what it does: it searches where a regression stands, else it measures commits."""
+    accused, series = world.incident.build, world.series
+    series.points.filter(ordinal__gt=5).exclude(build=accused).delete()
+    series.points.filter(build=accused).update(ordinal=9)
+    page = f"{reverse('series', args=[series.pk])}?build={accused.pk}"
+    html = person.get(page).content.decode()
+    assert Page(html).problems == []
+    assert "Bisect: search for the guilty commit" in html
+    assert 'Measure the commits between <span class="count">3</span>' in html
+    bisect = reverse("series-order", args=[series.pk, accused.pk, "bisect"])
+    assert "The search begins" in person.post(bisect, follow=True).content.decode()
+    search = Bisection.objects.get()
+    assert (search.state, search.steps.count(), search.bad) == ("running", len(gap), accused)
+    assert "ada asked for it." in world.incident.events.get(code="bisection_started").sentence
+    html = person.get(page).content.decode()
+    assert "Bisect: search" not in html
+    assert "The search for the guilty commit runs" in html
+    assert reverse("incident", args=["zoo", world.incident.pk]) in html
+    assert "searched before" in person.post(bisect, follow=True).content.decode()
+    bisections_step()  # what a person began goes on like any other
+    assert Job.objects.filter(kind="compare", run__build__in=gap).count() == 1
+
+
+def test_where_no_regression_stands_nothing_is_called_a_bisection(world, person):
+    calm = world.builds[3]
+    html = person.get(f"{reverse('series', args=[world.series.pk])}?build={calm.pk}").content.decode()
+    assert "Confirm again" in html
+    assert "Bisect" not in html
+    assert "Measure the commits between" not in html
+    address = reverse("series-order", args=[world.series.pk, calm.pk, "bisect"])
+    assert "no regression of series" in person.post(address, follow=True).content.decode()
+    assert not Bisection.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"incident": {"state": "accepted"}}, "is closed"),
+        ({"verdict": {"stage": "person"}}, "was not confirmed by pairs"),
+        ({"gap": None}, "no commit lies between"),
+    ],
+    ids=["closed", "marked by hand", "nothing between"],
+)
+def test_a_search_that_could_not_end_is_refused_with_the_reason(world, person, request, change, why):
+    if "gap" not in change:
+        request.getfixturevalue("gap")
+    Incident.objects.update(**change.get("incident", {"tags": []}))
+    Verdict.objects.update(**change.get("verdict", {"detector": "test-1"}))
+    address = reverse("series-order", args=[world.series.pk, world.incident.build_id, "bisect"])
+    assert why in person.post(address, follow=True).content.decode()
+    assert not Bisection.objects.exists()

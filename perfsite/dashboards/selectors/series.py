@@ -11,7 +11,9 @@ from perfsite.core.errors import NotFoundError
 from perfsite.dashboards.charts.histogram import Histogram, histogram_pair
 from perfsite.dashboards.charts.series import Delta, deltas_of, facts_changed, facts_label, scale_for
 from perfsite.dashboards.models import Note
-from perfsite.regressions.models import Verdict
+from perfsite.regressions.bisection.due import has_gap
+from perfsite.regressions.bisection.opening import regression_at
+from perfsite.regressions.models import Bisection, Regression, Verdict
 from perfsite.regressions.spreads import spread_remark
 from perfsite.regressions.wording import spread_sentence
 from perfsite.results.metrics import metric_is_judged
@@ -145,3 +147,24 @@ def point_picked(*, series: Series, build_id: int) -> Picked | None:
         old, new = (samples_read(series=series, build_id=row.build_id) for row in (before, point))
         picture = histogram_pair(old, new, scale=scale_for(series.metric, new))
     return Picked(point, job_id, before, deltas_of(points)[-1], picture)
+
+
+@dataclass(frozen=True)
+class Between:
+    """The commits between a point and the one before it, and the regression at the point with its search."""
+
+    commits: int
+    regression: Regression | None
+    search: Bisection | None
+
+    @property
+    def is_searchable(self) -> bool:
+        """Whether a person may begin the search for the guilty commit."""
+        return self.regression is not None and self.search is None and has_gap(self.regression)
+
+
+def between_of(*, series: Series, picked: Picked) -> Between:
+    """What lies before a picked point."""
+    regression = regression_at(series=series, build_id=picked.point.build_id)
+    commits = picked.point.ordinal - picked.before.ordinal - 1 if picked.before else 0
+    return Between(commits, regression, getattr(regression, "bisection", None))

@@ -11,6 +11,7 @@ from perfsite.dashboards.charts.forge import diff_url
 from perfsite.dashboards.selectors.access import series_get
 from perfsite.dashboards.selectors.levels import bound_text, standings_of
 from perfsite.dashboards.selectors.series import (
+    between_of,
     environment_newest,
     environment_rows,
     point_lines,
@@ -62,6 +63,7 @@ def series(request: HttpRequest, pk: int) -> HttpResponse:
         "spread": series_spread(series=found),
         "notes": series_notes(series=found),
         "picked": picked,
+        "between": between_of(series=found, picked=picked) if picked is not None else None,
         "picked_diff": _diff(found, picked),
         "marked": picked is not None and mark_of(series=found, build_id=picked.point.build_id) is not None,
     }

@@ -1,4 +1,4 @@
-"""What a person does with a point of a series: compare it again, search, mark it, write a note."""
+"""What a person does with a point of a series: compare it again, bisect, mark it, write a note."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from perfsite.dashboards.selectors.series import note_get
 from perfsite.dashboards.services import note_add, note_remove
 from perfsite.dashboards.views.reading import page
 from perfsite.dashboards.views.removing import Question, asking, question_answer
+from perfsite.regressions.bisection.opening import bisection_ask
 from perfsite.regressions.confirmation.asked import (
     between_measure,
     change_mark,
@@ -31,6 +32,11 @@ from perfsite.results.models import Series
 def _confirm(series: Series, build_id: int, request: HttpRequest) -> str:
     comparison_ask(series=series, build_id=build_id, actor=request.user.get_username())
     return "Ordered: this build and the one before it are measured again in turns."
+
+
+def _bisect(series: Series, build_id: int, request: HttpRequest) -> str:
+    bisection_ask(series=series, build_id=build_id, actor=request.user.get_username())
+    return "The search begins within seconds; the page of the incident shows its steps."
 
 
 def _search(series: Series, build_id: int, request: HttpRequest) -> str:
@@ -52,7 +58,7 @@ def _note(series: Series, build_id: int, request: HttpRequest) -> str:
 _Act = Callable[[Series, int, HttpRequest], str]
 # what a person says about a point, and what costs the time of a device: the roles differ
 _SAYINGS: dict[str, _Act] = {"mark": _mark, "note": _note}
-_ORDERS: dict[str, _Act] = {"confirm": _confirm, "search": _search}
+_ORDERS: dict[str, _Act] = {"confirm": _confirm, "bisect": _bisect, "search": _search}
 
 
 def _act(request: HttpRequest, pk: int, build: int, action: str, known: dict[str, _Act]) -> HttpResponse:

@@ -11,35 +11,27 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
-from perfsite.regressions.bisection.due import hint_of, regression_due
+from perfsite.regressions.bisection.due import regression_due
 from perfsite.regressions.bisection.end import search_end, search_found, search_stop
+from perfsite.regressions.bisection.opening import bisection_open
 from perfsite.regressions.bisection.order import backfill_ask, pairs_ask, reason_to_stop
 from perfsite.regressions.bisection.search import Answer, Ask, Found
 from perfsite.regressions.bisection.state import Searched, known_to_fail, searched, step_learnt
-from perfsite.regressions.bisection.words import what_words
-from perfsite.regressions.events import event_append, incident_locked
 from perfsite.regressions.guard import guarded
 from perfsite.regressions.incident_states import ACCUSING_STATES
 from perfsite.regressions.models import Bisection, BisectionStep, Incident
 from perfsite.regressions.selectors import (
-    EXCLUDED,
     build_is_judged,
     incident_is_open,
 )
-from perfsite.regressions.subjects import subject_of
 from perfsite.results.models import Measurement
-from perfsite.runs.mirror import Mirror
-from perfsite.runs.models import Build
-from perfsite.runs.rules import builds_concerned
 
 _REACH = timedelta(days=30)  # older incidents are history
 _GATHERED = timedelta(minutes=10)  # by then the regressions of a build are known, whatever is still open
-_READ_MOST = 300  # commits of a range whose changed files are read from git
 _RELATED = ("hint", "regression__incident__project", "regression__series", "regression__verdict__base")
 
 
@@ -73,38 +65,15 @@ def _incidents_due() -> QuerySet[Incident]:
 
 
 def _open(incident: Incident) -> bool:
-    """Begin the next search: its plan is a step for each commit of the range."""
+    """Begin the next search."""
     regression = regression_due(incident=incident)
     ripe = incident.opened_at <= timezone.now() - _GATHERED or build_is_judged(build=incident.build)
     if regression is None or regression.verdict.base is None or not ripe:
         return False
-    base, bad = regression.verdict.base, regression.build
-    line = Build.objects.filter(project=incident.project, branch=bad.branch)
-    between = list(line.filter(ordinal__gt=base.ordinal, ordinal__lt=bad.ordinal).order_by("ordinal"))
-    mirror = Mirror(incident.project.repo, settings.MIRRORS)
-    may = {build.pk for build in between[_READ_MOST:]}
-    may |= builds_concerned(builds=between[:_READ_MOST], mirror=mirror, model=regression.series.model)
-    with transaction.atomic():
-        locked = incident_locked(incident_id=incident.pk)
-        if regression_due(incident=locked) != regression:
-            return False
-        hint = hint_of(regression=regression)
-        bisection = Bisection.objects.create(regression=regression, good=base, bad=bad, hint=hint)
-        BisectionStep.objects.bulk_create(_step(bisection, build, build.pk in may) for build in between)
-        if may:
-            what = what_words(subject_of(series=regression.series, build=bad))
-            sentence = f"The {len(may) + 1} commits after {base.short} are searched for who changed {what}."
-            event_append(incident=locked, code="bisection_started", sentence=sentence)
-    return True
-
-
-def _step(bisection: Bisection, build: Build, may: bool) -> BisectionStep:
-    if may:
-        return BisectionStep(bisection=bisection, build=build)
-    sentence = "changes no file that concerns the model, as perfsite.toml says"
-    return BisectionStep(
-        bisection=bisection, build=build, verdict=EXCLUDED, sentence=sentence, ended_at=timezone.now()
+    opened = bisection_open(
+        regression=regression, is_due=lambda locked: regression_due(incident=locked) == regression
     )
+    return opened is not None
 
 
 def _advance(bisection_id: int) -> bool:
