@@ -16,6 +16,8 @@ from tests.regressions.equal_builds import (
     service_told,
     upper,
 )
+from tests.regressions.equal_series import POINTS, series_count
+from tests.regressions.equal_series import RULES as SCREENS
 
 EXPERIMENTS = 10_000
 
@@ -31,6 +33,14 @@ def test_ten_thousand_comparisons_of_equal_builds_stay_under_alpha(kind):
 def test_the_bound_of_a_rate_is_exact():
     assert upper(0, 1000) == pytest.approx(1 - 0.01 ** (1 / 1000))
     assert upper(1000, 1000) == 1.0
+
+
+@pytest.mark.parametrize("rule", SCREENS)
+def test_the_whole_rules_ask_and_tell_nothing_of_series_that_never_change(rule):
+    counts = [series_count((rule, "bursts of three runs", seed)) for seed in range(6)]
+    assert sum(one.questions for one in counts) > 10
+    assert sum(one.runs for one in counts) < 0.4 * 6 * POINTS
+    assert [one.told for one in counts] == [0] * 6
 
 
 @pytest.mark.parametrize("kind", ["normal", "two modes, hardly noise", "quantised (a grain of two noises)"])
