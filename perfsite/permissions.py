@@ -149,7 +149,7 @@ RULES: dict[str, Rule] = {
     "api-v1:detection_try": Rule(write=Role.VIEWER, audited=False),
     **{f"api-v1:{name}": _ADMINISTER for name in ("outbox", "mail", "audit")},
     **{f"api-v1:{name}": Rule(write=Role.ADMINISTRATOR) for name in ("member_put", "member_delete")},
-    **dict.fromkeys(("outbox", "mail", "audit"), _ADMINISTER),
+    **dict.fromkeys(("outbox", "mail", "audit", "project-new"), _ADMINISTER),
 }  # fmt: skip
 
 _PROJECT_PATHS = {

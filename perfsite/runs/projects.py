@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,11 @@ from perfsite.runs.commits import is_branch
 from perfsite.runs.models import Project
 
 NAME_MOST = 120
+RESERVED = ("new",)  # words of our own addresses
+_HOST = r"\w[\w.-]*"
+_REMOTE = re.compile(
+    rf"(https|ssh)://({_HOST}@)?{_HOST}(:\d{{1,5}})?/\S+|{_HOST}@{_HOST}:[\w~/]\S*", re.ASCII
+)
 ADDRESS_MOST = 254
 
 
@@ -27,6 +33,22 @@ def name_checked(name: str) -> str:
     if not 1 <= len(name) <= NAME_MOST:
         raise PerfsiteError(f"a project's name has 1 to {NAME_MOST} characters, this one {len(name)}")
     return name
+
+
+def remote_checked(repo: str) -> str:
+    """A repository that git fetches over a network: what a page may ask this site to read.
+
+    Raises:
+        PerfsiteError: it is a folder of this machine, another protocol, or no address.
+    """
+    repo = text_clean(repo).strip()
+    if not _REMOTE.fullmatch(repo):
+        raise PerfsiteError(
+            f"{repo[:120]!r} is no address over HTTPS or SSH, like https://github.com/me/models or "
+            "git@github.com:me/models.git; a folder of the site's machine is connected there, with "
+            "manage.py project add"
+        )
+    return repo
 
 
 def branch_checked(branch: str) -> str:

@@ -21,6 +21,7 @@ from perfsite.core.publish import wake_on_commit
 from perfsite.core.transition import state_swap
 from perfsite.runs.commits import Commit
 from perfsite.runs.models import Build, Job, Project, Run
+from perfsite.runs.projects import RESERVED
 from perfsite.runs.states import BUILD_STATES, JOB_ENDED, JOB_STATES, run_state
 from workers.messages import WAKE_TASK, queue_name
 
@@ -58,6 +59,8 @@ def project_add(
         raise PerfsiteError(
             f"{slug!r} cannot stand in a URL; use letters, digits, hyphens and underscores"
         ) from None
+    if slug in RESERVED:
+        raise PerfsiteError(f"{slug!r} is a word of the site's own addresses; choose another slug")
     if Project.objects.filter(slug=slug).exists():
         raise PerfsiteError(f"there is a project {slug!r} already; choose another slug")
     if _CREDENTIALS.match(repo):

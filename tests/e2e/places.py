@@ -87,7 +87,7 @@ def places_make(series: Series) -> dict[str, str]:
         "project", "trends", "builds", "project-incidents", "schedules", "pulls", "grid", "compare",
         "grading", "alerts", "alert-rule-new", "project-settings", "members", "tokens", "webhook-settings",
     )  # fmt: skip
-    of_the_site = ("home", "incidents", "workers", "audit", "outbox", "login", "api-docs")
+    of_the_site = ("home", "project-new", "incidents", "workers", "audit", "outbox", "login", "api-docs")
     return {
         **{name: reverse(name) for name in of_the_site},
         **{name: reverse(name, args=[project.slug]) for name in plain},

@@ -9,7 +9,14 @@ from django import forms
 from perfsite.access.roles import Role
 from perfsite.dashboards.forms.checked import asked
 from perfsite.runs.models import Project
-from perfsite.runs.projects import ADDRESS_MOST, NAME_MOST, branch_checked, name_checked, owner_email_checked
+from perfsite.runs.projects import (
+    ADDRESS_MOST,
+    NAME_MOST,
+    branch_checked,
+    name_checked,
+    owner_email_checked,
+    remote_checked,
+)
 
 _ROLES = {
     Role.VIEWER: "reads",
@@ -40,6 +47,35 @@ class ProjectForm(forms.Form):
     def clean_name(self) -> str:
         """Not only blanks."""
         return asked(name_checked, self.cleaned_data["name"])
+
+    def clean_branch(self) -> str:
+        """A name that git allows."""
+        return asked(branch_checked, self.cleaned_data["branch"])
+
+    def clean_owner_email(self) -> str:
+        """An address, or none."""
+        return asked(owner_email_checked, self.cleaned_data["owner_email"])
+
+
+class RepositoryForm(forms.Form):
+    """A repository to watch: the least that the first chart needs; more stands in the settings."""
+
+    repo = forms.CharField(
+        label="Repository",
+        max_length=500,
+        help_text="as git fetches it; the site and its workers do, with their own keys",
+        widget=forms.TextInput(attrs={"placeholder": "https://github.com/me/models", "autofocus": True}),
+    )
+    slug = forms.SlugField(
+        label="Name in addresses", max_length=50, help_text="letters, digits, hyphens; it stays as it is"
+    )
+    branch = forms.CharField(max_length=200, initial="main", help_text="always watched")
+    owner_email = ProjectForm.base_fields["owner_email"]
+    is_public = ProjectForm.base_fields["is_public"]
+
+    def clean_repo(self) -> str:
+        """An address over a network."""
+        return asked(remote_checked, self.cleaned_data["repo"])
 
     def clean_branch(self) -> str:
         """A name that git allows."""

@@ -56,6 +56,11 @@ def worker_cards(*, now: datetime, projects: Iterable[Project]) -> list[WorkerCa
     return sorted(cards, key=lambda card: not card.is_here)
 
 
+def worker_is_here(*, now: datetime) -> bool:
+    """Whether any worker was heard of within a lease term."""
+    return Worker.objects.filter(last_seen__gte=now - timedelta(seconds=settings.LEASE_SECONDS)).exists()
+
+
 def _card(worker: Worker, horizon: datetime, shown: Collection[int]) -> WorkerCard:
     attempts: list[Attempt] = getattr(worker, "alive", [])
     live = LiveJob(attempts[0].job, attempts[0]) if attempts else None

@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from perfsite.access.roles import Role, role_in
 from perfsite.dashboards.selectors.access import project_get, projects_readable
 from perfsite.dashboards.selectors.hardware import fitness_rows
 from perfsite.dashboards.selectors.home import incidents_open, project_rows
@@ -51,6 +52,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "running": jobs_running(projects=projects),
         "queued": jobs_queued_count(projects=projects),
         "unserved": workers_unserved(now=now),
+        "may_connect": role_in(request.user, None) is Role.ADMINISTRATOR,
         "cards": worker_cards(now=now, projects=projects) if request.user.is_authenticated else [],
     }
     return page_render(request, "dashboards/home.html", context, tables=lambda: home_tables(context))

@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from perfsite.dashboards.selectors.access import project_get
+from perfsite.dashboards.selectors.workers import worker_is_here
 from perfsite.dashboards.views.reading import page, page_of
 from perfsite.runs.models import Project
 from perfsite.webhooks.models import Delivery, RefusalCount
@@ -41,7 +42,7 @@ _REFUSED = {
 @page
 def webhook(request: HttpRequest, slug: str) -> HttpResponse:
     """Where to deliver, and what came."""
-    return _answer(request, project_get(request=request, slug=slug))
+    return webhook_answer(request, project_get(request=request, slug=slug))
 
 
 @never_cache
@@ -50,7 +51,7 @@ def webhook(request: HttpRequest, slug: str) -> HttpResponse:
 def secret_new(request: HttpRequest, slug: str) -> HttpResponse:
     """A new secret; the answer to this very request is the only page that shows it."""
     project = project_get(request=request, slug=slug)
-    return _answer(request, project, secret=secret_renew(project=project))
+    return webhook_answer(request, project, secret=secret_renew(project=project))
 
 
 @require_POST
@@ -62,7 +63,10 @@ def trial(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("webhook-settings", slug)
 
 
-def _answer(request: HttpRequest, project: Project, *, secret: str = "") -> HttpResponse:
+def webhook_answer(
+    request: HttpRequest, project: Project, *, secret: str = "", is_new: bool = False
+) -> HttpResponse:
+    """The page; with a secret it is the only one that shows it, of a new project with the way to a chart."""
     refused = RefusalCount.objects.filter(project=project, day__gte=timezone.now().date() - _WEEK)
     counts = refused.values_list("reason").annotate(total=Sum("count")).order_by("-total")
     came = Delivery.objects.filter(project=project).order_by("-received_at", "-pk")
@@ -70,6 +74,8 @@ def _answer(request: HttpRequest, project: Project, *, secret: str = "") -> Http
         "project": project,
         "tab": "webhook",
         "secret": secret,
+        "is_new": is_new,
+        "has_worker": is_new and worker_is_here(now=timezone.now()),
         "forges": [(title, webhook_url(project=project, forge=name), how) for name, title, how in _FORGES],
         "deliveries": page_of(request, came, size=_SHOWN),
         "refusals": [(total, _REFUSED.get(reason, reason)) for reason, total in counts],
