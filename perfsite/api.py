@@ -27,6 +27,7 @@ from perfsite.core.errors import (
 )
 from perfsite.core.parsing import CleanParser
 from perfsite.core.problems import FieldProblem, problem_response
+from perfsite.dashboards.api_compare import router as sides
 from perfsite.dashboards.api_home import router as overview
 from perfsite.dashboards.api_layers import router as layers
 from perfsite.dashboards.api_notes import router as notes
@@ -99,6 +100,7 @@ for router in (
     series,
     points,
     notes,
+    sides,
     tables,
     soaks,
     files,

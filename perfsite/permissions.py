@@ -87,7 +87,7 @@ KEEPING_OPERATIONS = (
 API_READS = (
     "api-root", "openapi-json", "projects", "project", "builds", "build", "build_runs", "build_points",
     "build_verdicts", "run", "job", "series", "one_series", "series_verdicts", "series_environments",
-    "series_samples",
+    "series_samples", "compare_sides",
     "points", "trends", "compare", "incidents", "incidents_everywhere", "incident", "events", "environment",
     "environments", "artifacts", "content", "grading", "standing", "overview", "search", "jobs", "reproduce",
     "grid", "hardware", "capacity", "moved", "notes", "verdict", "bisections", "layers", "soak", "levels",

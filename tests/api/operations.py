@@ -28,6 +28,7 @@ RULES = {
     "GET /projects/{slug}/series": "open",
     "GET /projects/{slug}/trends": "open",
     "GET /projects/{slug}/compare": "open",
+    "GET /projects/{slug}/compare/sides": "open",
     "GET /projects/{slug}/grading": "open",
     "GET /projects/{slug}/environments": "open",
     "GET /environments/{environment_id}": "open",
@@ -154,6 +155,7 @@ SITE_LISTS = frozenset(
 
 # what an operation cannot do without in its address
 QUERIES = {
+    "GET /projects/{slug}/compare/sides": "?by=runner&base=torch&new=tensorrt",
     "GET /projects/{slug}/compare": "?base={base_id}&new={build_id}",
     "GET /projects/{slug}/capacity": "?p99_ms=80&qps=180",
     "GET /search": "?q=x",

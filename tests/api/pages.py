@@ -66,7 +66,7 @@ COVERED: dict[tuple[str, str], tuple[str, ...]] = {
         "POST /series/{series_id}/builds/{build_id}/bisect",
     ),
     ("grid", "GET"): ("GET /projects/{slug}/grid",),
-    ("compare", "GET"): ("GET /projects/{slug}/compare",),
+    ("compare", "GET"): ("GET /projects/{slug}/compare", "GET /projects/{slug}/compare/sides"),
     ("hardware", "GET"): (
         "GET /projects/{slug}/hardware",
         "GET /projects/{slug}/capacity",

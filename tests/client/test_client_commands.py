@@ -222,3 +222,21 @@ def test_errors_say_what_to_do(perfsite, monkeypatch, tmp_path, live_server):
     assert (status, "does not answer" in err, "PERFSITE_SITE" in err) == (2, True, True)
     monkeypatch.setenv("PERFSITE_SITE", "")
     assert "which site" in perfsite("incidents")[2]
+
+
+def test_of_a_commit_of_several_branches_the_projects_own_row_is_meant(perfsite, project):
+    """Rows come in the order of pushes: the newest may be a pull request's, or of a branch nobody watches."""
+    main = build_make(project, 3, sha=SHA)
+    topic = build_make(project, 40, sha=SHA, branch="topic")
+    Build.objects.create(project=project, sha=SHA, branch="pull/7", ordinal=None, state="planned")
+    late = build_make(project, 2, sha="4" * 40)  # pushed after, lies before: its number says nothing
+
+    def waited(*more: str) -> int:
+        told = json.loads(perfsite("wait", *more, "--timeout", "0", "--json")[1])
+        return told["build_id"]
+
+    assert waited(SHA[:12]) == main.pk
+    assert waited(SHA[:12], "--branch", "topic") == topic.pk
+    assert waited(late.sha) == late.pk
+    main.delete()
+    assert waited(SHA[:12]) == topic.pk

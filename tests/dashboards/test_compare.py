@@ -77,6 +77,11 @@ def test_two_builds_show_values_and_why_they_are_not_comparable(world, person):
     assert "4.90 ms" in html
     assert "the service says regressed" in html  # the points have no interval, its comparison had
     assert "580.1" in html
+    row = html.partition('data-label="Case">')[2].partition("</td>")[0]
+    assert "environment: " in row  # beside each row that it concerns, and whole above
+    assert "more" in row
+    same = compare(person, base=old.short, new=world.builds[3].short)
+    assert "environment: " not in same
     assert "has no interval" in html
     rows = list(csv.DictReader(io.StringIO(compare(person, base=old.short, new=new.short, format="csv"))))
     row = next(row for row in rows if row["metric"] == "latency_p50")
@@ -101,4 +106,5 @@ def test_an_unknown_build_or_way_is_told(world, person):
 def test_a_commit_of_a_pull_request_that_was_taken_over_is_the_branchs(world):
     build = world.jobs[0].run.build
     Build.objects.create(project=world.project, branch="pull/7", sha=build.sha, ordinal=None, state="planned")
+    Build.objects.create(project=world.project, branch="topic", sha=build.sha, ordinal=99, state="planned")
     assert build_find(project=world.project, sha=build.sha[:10]) == build

@@ -24,7 +24,17 @@ def build_find(site: SiteClient, project: str, text: str, *, branch: str = "") -
     found = site.get(f"/projects/{project}/builds", sha=text.lower(), branch=branch, limit=50)["items"]
     if len({build["sha"] for build in found}) > 1:
         raise SiteError(f"several commits of {project} begin with {text}; give more of it")
-    return found[0] if found else None
+    return _placed(site, project, found) if len(found) > 1 else next(iter(found), None)
+
+
+def _placed(site: SiteClient, project: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of the rows of one commit the one that is judged: on a branch, the project's before another's.
+
+    A commit has a row for each branch that it came by, and one without a place where a pull request or a
+    search asked for it; which of them is the newest row says only who came last.
+    """
+    watched = site.get(f"/projects/{project}")["branch"]
+    return max(rows, key=lambda row: (row["ordinal"] is not None, row["branch"] == watched, row["id"]))
 
 
 def build_get(site: SiteClient, project: str, text: str, *, branch: str = "") -> dict[str, Any]:

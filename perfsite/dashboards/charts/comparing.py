@@ -44,6 +44,11 @@ class Pair:
     new: Side
 
     @property
+    def environments(self) -> tuple[int | None, int | None]:
+        """What both sides were measured in."""
+        return self.base.environment_id, self.new.environment_id
+
+    @property
     def log(self) -> float | None:
         """The logarithm of new over base; None where a value is not positive."""
         if self.base.value <= 0 or self.new.value <= 0:

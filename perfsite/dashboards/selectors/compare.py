@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from perfsite.core.errors import NotFoundError
 from perfsite.dashboards.charts.comparing import Comparison, Pair, Side, sides_compare
@@ -56,13 +56,14 @@ def build_find(*, project: Project, sha: str) -> Build:
     Raises:
         NotFoundError: no build does, or more than one.
     """
-    # a commit of a pull request that is on a branch since has two rows; the one without a place has no points
-    newest = F("ordinal").desc(nulls_last=True)
-    rows = list(project.builds.filter(sha__startswith=sha.lower()).order_by(newest)[:2]) if sha else []
-    if not rows or (len(rows) == 2 and rows[0].sha != rows[1].sha):
-        word = "more than one build begins" if rows else "no build begins"
+    found = project.builds.filter(sha__startswith=sha.lower()) if sha else project.builds.none()
+    commits = list(found.order_by("sha").values_list("sha", flat=True).distinct()[:2])
+    if len(commits) != 1:
+        word = "more than one commit begins" if commits else "no build begins"
         raise NotFoundError(f"In {project.slug} {word} with {sha[:64]!r}. The Builds page lists them.")
-    return rows[0]
+    # it has a row for each branch it came by: what has a place has points, and the project's branch is meant
+    placed = found.annotate(off_line=Q(ordinal__isnull=True), elsewhere=~Q(branch=project.branch))
+    return placed.order_by("off_line", "elsewhere", "-id")[0]
 
 
 def sides_read(*, project: Project, way: str, base: str, new: str, text: str = "") -> Comparison:
@@ -118,11 +119,15 @@ def verdicts_told(*, pairs: Iterable[Pair]) -> dict[int, str]:
 
 @dataclass(frozen=True)
 class Difference:
-    """Two environments that points were measured in, field by field, and how many pairs that concerns."""
+    """Two environments that points were measured in, field by field, and how many pairs that concerns.
+
+    `between` are the keys of the two.
+    """
 
     changed: Sequence[tuple[str, Any, Any]]
     count: int
     cases: str
+    between: tuple[int, int]
 
 
 def differences_read(*, pairs: Sequence[Pair]) -> list[Difference]:
@@ -138,6 +143,7 @@ def differences_read(*, pairs: Sequence[Pair]) -> list[Difference]:
             facts_changed(rows[old].facts, rows[new].facts),
             len(concerned),
             ", ".join(sorted({pair.case.get("device_class", "") for pair in concerned} - {""})),
+            (old, new),
         )
         for (old, new), concerned in counts.items()
     ]

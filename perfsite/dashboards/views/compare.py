@@ -11,7 +11,7 @@ from perfsite.core.errors import NotFoundError
 from perfsite.dashboards.charts.comparing import Comparison, Pair, doubts_of, row_values
 from perfsite.dashboards.charts.forge import diff_url
 from perfsite.dashboards.charts.histogram import histogram_pair
-from perfsite.dashboards.charts.series import scale_for
+from perfsite.dashboards.charts.series import facts_label, scale_for
 from perfsite.dashboards.selectors.access import project_get
 from perfsite.dashboards.selectors.compare import (
     WAYS,
@@ -74,9 +74,15 @@ def _sides(request: HttpRequest, choices: list[Choice]) -> tuple[str, str]:
 
 def _shown(request: HttpRequest, project: Project, found: Comparison) -> dict[str, Any]:
     told = verdicts_told(pairs=found.pairs)
+    differences = differences_read(pairs=found.pairs)
+    unlike: dict[tuple[int | None, int | None], str] = {}
+    unlike |= {row.between: facts_label(row.changed) for row in differences}
     room, groups = _ROWS_MOST, []
     for group in found.groups:
-        rows = [(pair, told.get(pair.new.series_id, ""), doubts_of(pair)) for pair in group.pairs[:room]]
+        rows = [
+            (pair, told.get(pair.new.series_id, ""), doubts_of(pair), unlike.get(pair.environments, ""))
+            for pair in group.pairs[:room]
+        ]
         groups.append((group, rows))
         room = max(0, room - len(rows))
     pick = number_of(request, "pick")
@@ -84,7 +90,7 @@ def _shown(request: HttpRequest, project: Project, found: Comparison) -> dict[st
     return {
         "groups": [(group, rows) for group, rows in groups if rows],
         "left": max(0, len(found.pairs) - _ROWS_MOST),
-        "differences": differences_read(pairs=found.pairs),
+        "differences": differences,
         "picked": picked,
         "plot": _histogram(picked) if picked else None,
     }
