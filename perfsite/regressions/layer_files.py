@@ -56,8 +56,13 @@ def _ending(name: str) -> str:
     return "inspector" if "inspector" in name else "trace"
 
 
-def files_of_engines(base: Build, build: Build, series: Series) -> LayerFiles | None:
-    """The engines that both builds were measured with: by the inspector, else by the builder's log."""
+def files_of_engines(
+    base: Build, build: Build, series: Series, words: tuple[str, str] = ("Last good build", "Accused build")
+) -> LayerFiles | None:
+    """The engines that both builds were measured with: by the inspector, else by the builder's log.
+
+    `words` are what the two builds are called beside their files.
+    """
     engine = f".{series.runner}.engine"
     batch = series.shape.partition(",")[0]
     sides = [_newest(one, series, engine) for one in (base, build)]
@@ -69,7 +74,7 @@ def files_of_engines(base: Build, build: Build, series: Series) -> LayerFiles | 
         beside = ending.replace(".layers.json", ".layer-times.json")
         times = [next((one for one in side if one.name.endswith(beside)), None) for side in sides]
         pair = (times[0], times[1]) if kind == "profile" else (None, None)
-        files = (("Last good build: layers", good), ("Accused build: layers", suspect))
+        files = ((f"{words[0]}: layers", good), (f"{words[1]}: layers", suspect))
         return LayerFiles("The two engines, as they were built to be measured", good, suspect, pair, files)
     return None
 

@@ -27,14 +27,16 @@ from perfsite.regressions.layer_files import (
     files_of_profile,
 )
 from perfsite.regressions.models import Incident, Regression
-from perfsite.results.models import Artifact
-from perfsite.runs.models import Job
+from perfsite.results.models import Artifact, Series
+from perfsite.runs.models import Build, Job
 from perfsite.runs.states import JOB_ENDED
 
 SHOWN = 8
 KEPT_S = 86_400
 _VERSION = 1  # of what is kept; another for other words
 _INFERENCE = frozenset({"latency_p50", "gpu_compute_time_p50", "cpu_time_p50"})  # the time of one inference
+
+Whole = tuple[float | None, float | None]  # before and after
 
 log = logging.getLogger(__name__)
 
@@ -75,10 +77,29 @@ def layers_shown(*, incident: Incident, worst: Regression | None) -> LayersShown
     found = found or files_of_engines(base, incident.build, series)
     if found is None:
         return _waiting(job)
-    key = _key(found, worst)
+    whole = worst.verdict.before, worst.verdict.after
+    return _shown(found, whole if _is_inference(found, series) else (None, None), str(worst))
+
+
+def layers_between(*, base: Build, new: Build, series: Series, values: Whole) -> LayersShown | None:
+    """The differences between any two builds' engines for a case; None where not both are there.
+
+    `values` are what the series says of the two, in its metric's unit.
+    """
+    found = files_of_engines(base, new, series, (f"Base {base.short}", f"New {new.short}"))
+    if found is None:
+        return None
+    about = f"{series} between {base.short} and {new.short}"
+    return _shown(found, values if _is_inference(found, series) else (None, None), about)
+
+
+def _shown(found: LayerFiles, whole: Whole, about: str) -> LayersShown | None:
+    """The comparison, kept for a day; `whole` is one inference of each build where that is known."""
+    parts = [_VERSION, *found.digests, *whole]
+    key = f"layers:{hashlib.sha256(repr(parts).encode()).hexdigest()}"
     shown: LayersShown | None = cache.get(key)
     if shown is None:
-        shown = _compared(found, worst)
+        shown = _compared(found, whole, about)
         if shown is None:
             return None
         cache.set(key, shown, KEPT_S)
@@ -103,26 +124,19 @@ def _waiting(job: Job | None) -> LayersShown | None:
     return LayersShown(waiting=f"No profile of the two builds could be taken: {why}") if why else None
 
 
-def _key(found: LayerFiles, worst: Regression) -> str:
-    parts = [_VERSION, *found.digests, *_whole(found, worst)]
-    return f"layers:{hashlib.sha256(repr(parts).encode()).hexdigest()}"
+def _is_inference(found: LayerFiles, series: Series) -> bool:
+    """Whether the series is about the time of one inference of the very case of the files."""
+    return found.about_series and series.metric in _INFERENCE
 
 
-def _whole(found: LayerFiles, worst: Regression) -> tuple[float | None, float | None]:
-    """One inference of each build as it was measured, where that is what the worst regression is about."""
-    if not found.about_series or worst.series.metric not in _INFERENCE:
-        return None, None
-    return worst.verdict.before, worst.verdict.after
-
-
-def _compared(found: LayerFiles, worst: Regression) -> LayersShown | None:
+def _compared(found: LayerFiles, whole: Whole, about: str) -> LayersShown | None:
     """None where a file is gone, damaged or too large; the log tells."""
     try:
         good, suspect = file_read(found.good, found.times[0]), file_read(found.suspect, found.times[1])
     except (OSError, ValueError) as error:
-        log.warning("the layers of %s cannot be compared: %s", worst, error)
+        log.warning("the layers of %s cannot be compared: %s", about, error)
         return None
-    before_s, after_s = _whole(found, worst) if good.timed and suspect.timed else (None, None)
+    before_s, after_s = whole if good.timed and suspect.timed else (None, None)
     compared = layers_difference(good, suspect, before_s=before_s, after_s=after_s)
     changes = _worth_telling(compared)
     return LayersShown(

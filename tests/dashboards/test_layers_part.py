@@ -198,3 +198,23 @@ def test_a_profile_of_another_case_is_shown_as_what_it_is(world, profile):
     assert found.source.startswith(f"Profiles of {other.label}")
     assert found.rows[0].change == "+600 µs"
     assert "measured without" not in " ".join(found.sentences)
+
+
+def test_a_picked_row_of_a_comparison_shows_the_layers_of_its_two_builds(world, engines, person):
+    layers_json = (ENGINE_DATA / "inspector-10.json").read_bytes()
+    times = (ENGINE_DATA / "inspector-10-times.json").read_bytes()
+    engines("model-fp32.tensorrt_rtx.engine.b1.layers.json", "profile", layers_json, layers_json)
+    slower = times.replace(b"2.1e-05", b"8.21e-04")
+    engines("model-fp32.tensorrt_rtx.engine.b1.layer-times.json", "profile", times, slower)
+    old, new = world.incident.range_start.short, world.incident.build.short
+    query = {"base": old, "new": new}
+    assert "Layer by layer" not in person.get("/projects/zoo/compare/", query).content.decode()
+    query["pick"] = world.series.pk
+    html = person.get("/projects/zoo/compare/", query).content.decode()
+    part = html.partition('aria-labelledby="layers"')[2].partition("</section>")[0]
+    assert "node_Conv_69, node_relu" in part
+    assert f"Base {old}: layers" in part
+    assert f"New {new}: layers" in part
+    assert "Last good" not in part
+    query["base"] = world.builds[0].short  # whose engines nobody kept
+    assert "Layer by layer" not in person.get("/projects/zoo/compare/", query).content.decode()

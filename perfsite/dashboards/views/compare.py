@@ -23,9 +23,10 @@ from perfsite.dashboards.selectors.compare import (
 )
 from perfsite.dashboards.views.reading import number_of, page
 from perfsite.dashboards.views.twins import Table, page_render
+from perfsite.regressions.layers import LayersShown, layers_between
 from perfsite.results.models import Series
 from perfsite.results.samples import samples_read
-from perfsite.runs.models import Project
+from perfsite.runs.models import Build, Project
 
 _ROWS_MOST = 150  # of the surest changes; the twins have all
 
@@ -93,7 +94,21 @@ def _shown(request: HttpRequest, project: Project, found: Comparison) -> dict[st
         "differences": differences,
         "picked": picked,
         "plot": _histogram(picked) if picked else None,
+        "layers": _layers(picked) if picked else None,
     }
+
+
+def _layers(pair: Pair) -> LayersShown | None:
+    """What differs inside: of two builds of one case, where both left their engines' layers."""
+    if pair.base.build_id == pair.new.build_id or {"runner", "precision", "device_class"} - pair.case.keys():
+        return None
+    builds = Build.objects.in_bulk([pair.base.build_id, pair.new.build_id])
+    return layers_between(
+        base=builds[pair.base.build_id],
+        new=builds[pair.new.build_id],
+        series=Series.objects.get(pk=pair.new.series_id),
+        values=(pair.base.value, pair.new.value),
+    )
 
 
 def _histogram(pair: Pair) -> Any:
