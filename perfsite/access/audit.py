@@ -8,8 +8,10 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from django.core.exceptions import SuspiciousOperation
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.http.multipartparser import MultiPartParserError
 from django.http.request import RawPostDataException
 
 from perfsite.access.models import AuditEntry
@@ -20,6 +22,8 @@ _LONGEST = 500
 _NAME_LONGEST = 60
 _FIELDS_MOST = 30
 _BODY_LONGEST = 64 * 1024
+# of a body: too large, too many fields, no form, cut off, no JSON, too deep
+_UNREADABLE = (SuspiciousOperation, MultiPartParserError, OSError, ValueError, RecursionError)
 # who one is at an address, and what follows its path, may be secrets
 _URL_SECRETS = re.compile(r"(?<=://)[^/@\s]+@|\?[^\s\"']+(?=$|[\s\"'])")
 
@@ -43,8 +47,15 @@ def audit_tell(request: HttpRequest, **detail: Any) -> None:
 
 
 def audit_told(request: HttpRequest) -> dict[str, Any]:
-    """The detail of this request's entry: its form's or its JSON body's fields, and what its view told."""
-    return request.POST.dict() | _body_told(request) | request.__dict__.get("audit_detail", {})
+    """The detail of this request's entry: its form's or its JSON body's fields, and what its view told.
+
+    A body that its view did not ask for may be anything: what cannot be read keeps no change out of the log.
+    """
+    try:
+        told = request.POST.dict() | _body_told(request)
+    except _UNREADABLE as error:
+        told = {"body": f"unreadable: {type(error).__name__}"}
+    return told | request.__dict__.get("audit_detail", {})
 
 
 def _body_told(request: HttpRequest) -> dict[str, Any]:
@@ -53,9 +64,9 @@ def _body_told(request: HttpRequest) -> dict[str, Any]:
         return {}
     try:
         body = request.body
-        told = json.loads(body) if len(body) <= _BODY_LONGEST else {"bytes": len(body)}
-    except (RawPostDataException, ValueError):  # it was read as a stream; it is none and was refused
+    except RawPostDataException:  # it was read as a stream
         return {}
+    told = json.loads(body) if len(body) <= _BODY_LONGEST else {"bytes": len(body)}
     if not isinstance(told, dict):
         return {}
     return {name[:_NAME_LONGEST]: _outline(value) for name, value in list(told.items())[:_FIELDS_MOST]}

@@ -12,7 +12,7 @@ from perfsite.access.models import AuditEntry, Token
 from perfsite.access.services import token_add
 from perfsite.keeping.management.commands import restore
 from perfsite.runs.models import Project
-from tests.factories import build_make, project_make
+from tests.factories import build_make, job_make, project_make
 
 pytestmark = pytest.mark.django_db
 
@@ -118,3 +118,26 @@ def test_of_a_large_body_only_the_size_is_told(manager, monkeypatch):
     body = {"name": "ci", "purpose": "report"}
     assert manager("post", "/projects/zoo/tokens", body).status_code == 201
     assert AuditEntry.objects.get().detail == {"bytes": str(len(json.dumps(body)))}
+
+
+UNREADABLE = {
+    "too large": (b'{"a": "' + b"x" * 200 + b'"}', "application/json", "RequestDataTooBig"),
+    "a form too large": (b"a=" + b"x" * 200, "application/x-www-form-urlencoded", "RequestDataTooBig"),
+    "too many fields": (b"a=&" * 30, "application/x-www-form-urlencoded", "TooManyFieldsSent"),
+    "no form": (b"--", "multipart/form-data", "MultiPartParserError"),
+    "too deep": (b"[" * 60_000, "application/json", "RecursionError"),
+    "no JSON": (b"{", "application/json", "JSONDecodeError"),
+}
+
+
+@pytest.mark.parametrize("why", UNREADABLE)
+def test_a_body_that_nobody_asked_for_keeps_no_change_out_of_the_log(manager, settings, why):
+    body, kind, error = UNREADABLE[why]
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100_000 if why == "too deep" else 100
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 10
+    job = job_make(build_make(Project.objects.get(), 1))
+    assert manager("post", f"/jobs/{job.pk}/cancel", body, kind).status_code == 200
+    job.refresh_from_db()
+    assert job.state == "cancelled"
+    row = AuditEntry.objects.get()
+    assert (row.action, row.detail) == ("api-v1:cancel_job", {"body": f"unreadable: {error}"})
