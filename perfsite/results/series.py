@@ -33,7 +33,8 @@ def series_note(*, project_id: int, rows: Sequence[Mapping[str, str]]) -> list[i
     known = _ids_by_key(keys)
     fresh = {key: row for key, row in zip(keys, rows, strict=True) if key not in known}
     if fresh:
-        made = [Series(key=key, project_id=project_id, **row) for key, row in fresh.items()]
+        # in one order for all: two reports that make the same ones would wait for each other
+        made = [Series(key=key, project_id=project_id, **row) for key, row in sorted(fresh.items())]
         Series.objects.bulk_create(made, ignore_conflicts=True)  # another report may make them just now
         known |= _ids_by_key(list(fresh))
     return [known[key] for key in keys]

@@ -55,6 +55,15 @@ def test_each_point_has_a_series_of_its_own(job):
     assert Point.objects.get(series__shape="b8,largest_size=512,size=384").value == pytest.approx(0.00384)
 
 
+def test_series_are_made_in_one_order_whatever_the_reports(job):
+    """Two reports at once that made the same ones in different orders would wait for each other."""
+    body = points(job)
+    send(job, body.model_copy(update={"measurements": body.measurements[::-1]}))
+    made = list(Series.objects.order_by("key").values_list("id", flat=True))
+    assert len(made) > 2
+    assert made == sorted(made)
+
+
 def test_a_doubt_about_a_case_is_one_about_its_points_and_no_others(job):
     send(job, points(job, remarks=(Remark(code="x", sentence="Busy.", unstable=True, case=LARGE),)))
     marked = Point.objects.filter(unstable=True).values_list("series__shape", flat=True)
