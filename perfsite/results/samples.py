@@ -1,4 +1,7 @@
-"""The raw samples behind a point: they lie in the report that its job sent, never in rows."""
+"""The raw samples behind a point: they lie in the report that a worker sent, never in rows.
+
+The body of results from elsewhere is kept under the same name, in another form and without samples.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import gzip
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from django.db.models import QuerySet
 
 from benchmarks.cases import Case
 from perfsite.results.artifacts import REPORT_NAME
@@ -29,9 +34,7 @@ class PointSamples:
 
 def samples_read(*, series: Series, build_id: int) -> list[float]:
     """The samples of one point, in the metric's unit; empty where its report kept none, or is gone."""
-    file = Artifact.objects.filter(
-        job__points__series=series, job__points__build_id=build_id, name=REPORT_NAME
-    ).first()
+    file = _reports().filter(job__points__series=series, job__points__build_id=build_id).first()
     return [] if file is None else _samples_of(file, series)
 
 
@@ -44,14 +47,17 @@ def samples_span(*, series: Series, first: int, last: int) -> list[PointSamples]
     """
     rows = Measurement.objects.filter(series=series, ordinal__range=(first, last)).order_by("-ordinal")
     points = list(rows.values_list("ordinal", "build_id", "job_id")[:BUILDS_MOST])
-    reports = Artifact.objects.filter(job__in=[job for _, _, job in points], name=REPORT_NAME)
-    files = {file.job_id: file for file in reports}
+    files = {file.job_id: file for file in _reports().filter(job__in=[job for _, _, job in points])}
     told = []
     for ordinal, build_id, job_id in reversed(points):
         samples = sorted(_samples_of(files[job_id], series)) if job_id in files else []
         if samples:
             told.append(PointSamples(ordinal, build_id, len(samples), _thinned(samples)))
     return told
+
+
+def _reports() -> QuerySet[Artifact]:
+    return Artifact.objects.filter(kind="report", name=REPORT_NAME)
 
 
 def _thinned(ordered: Sequence[float]) -> list[float]:

@@ -6,8 +6,9 @@ import pytest
 
 from perfsite.access.services import token_add
 from perfsite.results.models import Artifact, Measurement, Report, Series
+from perfsite.results.samples import samples_read
 from perfsite.runs.commits import Commit
-from perfsite.runs.models import Build, BuildFile, Job
+from perfsite.runs.models import Build, BuildFile, Job, Project
 from perfsite.runs.services import builds_receive
 from tests.factories import build_make, project_make
 
@@ -136,3 +137,12 @@ def test_a_branch_of_delivered_files_takes_no_results_of_commits(send, project):
     assert answer.status_code == 409
     assert "holds delivered files" in answer.content.decode()
     assert Build.objects.filter(branch="detector").count() == 1
+
+
+def test_samples_in_a_row_are_no_report_of_ours_and_break_no_reading(send, client):
+    assert send(1, {**ROW, "samples": [0.002, 0.0021], "case": "mine"}, ordinal=412).status_code == 201
+    series = Series.objects.get()
+    Project.objects.update(is_public=True)
+    assert samples_read(series=series, build_id=Build.objects.get().pk) == []
+    answer = client.get(f"/api/v1/series/{series.pk}/samples")
+    assert (answer.status_code, answer.json()) == (200, [])
