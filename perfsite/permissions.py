@@ -148,7 +148,10 @@ RULES: dict[str, Rule] = {
     "api-v1:mutes": Rule(read=Role.TRIAGER),
     "api-v1:detection_try": Rule(write=Role.VIEWER, audited=False),
     **{f"api-v1:{name}": _ADMINISTER for name in ("outbox", "mail", "audit")},
-    **{f"api-v1:{name}": Rule(write=Role.ADMINISTRATOR) for name in ("member_put", "member_delete")},
+    **{
+        f"api-v1:{name}": Rule(write=Role.ADMINISTRATOR)
+        for name in ("member_put", "member_delete", "project_new")
+    },
     **dict.fromkeys(("outbox", "mail", "audit", "project-new"), _ADMINISTER),
 }  # fmt: skip
 

@@ -49,6 +49,8 @@ def device_class_slug(name: str) -> str:
 Text = Annotated[str, BeforeValidator(text_clean)]
 """Text that a database can keep."""
 
+Number = Annotated[float, Field(allow_inf_nan=False)]
+"""A number that JSON and a database can keep: pydantic takes text for one too, and "1e310" is infinite."""
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None
 
@@ -102,7 +104,7 @@ def _readings_known(told: object) -> object:
     return {name: value for name, value in told.items() if name in READINGS}
 
 
-Telemetry = Annotated[dict[str, float | None], BeforeValidator(_readings_known)]
+Telemetry = Annotated[dict[str, Number | None], BeforeValidator(_readings_known)]
 
 
 class Hello(_Message):
@@ -175,7 +177,7 @@ class Pair(_Message):
     """
 
     number: int = Field(ge=0, le=9999)
-    values: tuple[tuple[int, str, float, float], ...]
+    values: tuple[tuple[int, str, Number, Number], ...]
     onnx_sha256: tuple[Digest, Digest] = (None, None)
     engine_sha256: tuple[Digest, Digest] = (None, None)
     disturbed: tuple[tuple[int, Annotated[str, Field(max_length=2000)]], ...] = ()
@@ -216,7 +218,7 @@ class Progress(_Message):
     stage: Text = Field(max_length=60)
     fraction: float = Field(ge=0, le=1)
     message: Text = Field(default="", max_length=500)
-    remaining_s: float | None = None
+    remaining_s: Number | None = None
     telemetry: Telemetry = {}
     log: Text = Field(default="", max_length=20_000)
 
@@ -240,5 +242,5 @@ class Failure(_Message):
     kind: FailureKind
     message: Text = Field(max_length=4000)
     log: Text = Field(default="", max_length=60_000)
-    exit_code: int | None = None
+    exit_code: int | None = Field(default=None, ge=-(2**31), lt=2**31)
     retry: bool = False

@@ -13,6 +13,7 @@ _WORDS: dict[str, str] = {
     "worker-broker": "made the workers' user at the broker",
     "project-add": "added a project",
     "project-new": "connected a repository",
+    "project_new": "connected a repository",
     "backup-restore": "restored a backup",
     "terms-set": "set how long things are kept",
     "incident-triage": "triaged an incident",

@@ -18,7 +18,15 @@ from perfsite.core.pagination import Cursor, Page, page_of
 from perfsite.runs.api_read import router as reading
 from perfsite.runs.api_schemas import ProjectOut
 from perfsite.runs.models import Project
-from perfsite.runs.projects import ADDRESS_MOST, NAME_MOST, project_change
+from perfsite.runs.projects import (
+    ADDRESS_MOST,
+    NAME_MOST,
+    branch_checked,
+    owner_email_checked,
+    project_change,
+    remote_checked,
+)
+from perfsite.runs.services import project_add
 
 router = Router(auth=MANAGERS, tags=["members"])
 
@@ -40,6 +48,28 @@ class ProjectKeptOut(ProjectOut):
     """A project as its maintainers see it."""
 
     owner_email: str = Field(examples=["lead@example.org"])
+
+
+class RepositoryIn(Schema):
+    """A repository to watch."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    repo: str = Field(
+        max_length=500, description="As git fetches it.", examples=["https://github.com/me/models"]
+    )
+    slug: str = Field(
+        max_length=50, description="Its name in addresses; it stays as it is.", examples=["models"]
+    )
+    branch: str = Field("main", max_length=200, description="Always watched.", examples=["main"])
+    owner_email: str = Field("", max_length=ADDRESS_MOST, examples=["lead@example.org"])
+    is_public: bool = Field(False, description="Whether strangers may read it.")
+
+
+class ProjectMadeOut(ProjectKeptOut):
+    """A new project; its secret is told this once."""
+
+    webhook_secret: str = Field(description="What the forge signs its deliveries with.")
 
 
 class RoleIn(Schema):
@@ -70,6 +100,21 @@ class MemberOut(Schema):
 def _project(request: HttpRequest, slug: str) -> Project:
     found: Project = row_owned(request, Project.objects.all(), project="", slug=slug)
     return found
+
+
+@reading.post("/projects", response={201: ProjectMadeOut}, auth=MANAGERS)
+def project_new(request: HttpRequest, body: RepositoryIn) -> Status:
+    """Connect a repository; for the site's administrators and its tokens."""
+    site_wide(request)
+    found = project_add(
+        slug=body.slug,
+        repo=remote_checked(body.repo),
+        branch=branch_checked(body.branch),
+        owner_email=owner_email_checked(body.owner_email),
+        is_public=body.is_public,
+    )
+    audit_tell(request, project=found.slug)
+    return Status(201, found)
 
 
 @reading.patch("/projects/{slug:slug}", response=ProjectKeptOut, auth=MANAGERS)

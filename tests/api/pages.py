@@ -118,6 +118,8 @@ COVERED: dict[tuple[str, str], tuple[str, ...]] = {
     ("mute-end", "POST"): ("DELETE /projects/{slug}/mutes/{mute_id}",),
     ("project-settings", "GET"): ("GET /projects/{slug}", "PATCH /projects/{slug}"),
     ("project-settings", "POST"): ("PATCH /projects/{slug}",),
+    ("project-new", "GET"): ("POST /projects",),
+    ("project-new", "POST"): ("POST /projects",),
     ("members", "GET"): ("GET /projects/{slug}/members",),
     ("member-store", "POST"): ("PUT /projects/{slug}/members/{username}",),
     ("member-remove", "GET"): ("GET /projects/{slug}/members",),

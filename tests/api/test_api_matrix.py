@@ -73,7 +73,7 @@ def expected(name, rule, purpose, *, is_scoped, world) -> set[int]:
     if rule == "worker":
         return {204, 409, 410, 422, 400}
     if rule in ("site", "site manage"):
-        return {403} if is_scoped else {200}
+        return {403} if is_scoped else {200, 201}
     is_own = purpose is not None and (world == "own" or not is_scoped)
     if name not in SITE_LISTS and not is_own and world != "public":
         return {404}

@@ -108,3 +108,37 @@ def test_a_person_needs_to_administer_the_project(project, people, client):
     assert client.put(address, body, content_type="application/json").status_code == 403
     client.force_login(people[0])
     assert client.put(address, body, content_type="application/json").status_code == 200
+
+
+def test_a_token_of_one_project_connects_no_other(project, manager):
+    body = {"repo": "https://github.com/me/models", "slug": "models"}
+    assert manager.post("/projects", body)[0] == 403
+    assert Project.objects.count() == 1
+
+
+def test_a_repository_is_connected_by_the_sites_own_token(project):
+    body = {"repo": "https://github.com/me/models", "slug": "models", "is_public": True}
+    site = Caller("manage")
+    status, told = site.post("/projects", body)
+    made = Project.objects.get(slug="models")
+    assert (status, told["webhook_secret"]) == (201, made.webhook_secret)
+    assert (made.repo, made.branch, made.is_public) == (body["repo"], "main", True)
+    assert made.webhook_secret not in str(AuditEntry.objects.get().detail)
+    assert "webhook_secret" not in site.get("/projects/models")[1]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"repo": "/etc"}, "no address over HTTPS or SSH"),
+        ({"slug": "zoo"}, "choose another slug"),
+        ({"slug": "new"}, "choose another slug"),
+        ({"branch": "a..b"}, "names no branch that git allows"),
+        ({"owner_email": "lead"}, "is no address of e-mail"),
+    ],
+)
+def test_a_repository_that_makes_no_sense_is_refused(project, wrong, words):
+    body = {"repo": "https://github.com/me/models", "slug": "models"}
+    status, told = Caller("manage").post("/projects", body | wrong)
+    assert (status, words in told["error"]["message"]) == (422, True), told
+    assert Project.objects.count() == 1

@@ -3,12 +3,13 @@
 import json
 
 import pytest
+from pydantic import ValidationError
 
 from benchmarks.environment import environment_read
 from perfsite.access.services import token_add
 from perfsite.runs.models import Worker
 from tests.factories import CPU, build_make, claim, job_make, project_make, worker_make
-from workers.messages import FACT_LONGEST, FACTS_MOST, READINGS, Hello
+from workers.messages import FACT_LONGEST, FACTS_MOST, READINGS, Hello, Pair
 
 pytestmark = pytest.mark.django_db
 
@@ -56,9 +57,13 @@ def test_this_machines_own_facts_fit():
 
 
 @pytest.fixture
-def beat(post):
+def attempt(post):
     job_make(build_make(project_make(), 1))
-    attempt = claim(worker_make())
+    return claim(worker_make())
+
+
+@pytest.fixture
+def beat(post, attempt):
     return lambda body: post(f"/attempts/{attempt.token}/progress", body)
 
 
@@ -74,3 +79,25 @@ def test_a_number_that_no_database_keeps_is_400(beat):
     answer = beat(body)
     assert answer.status_code == 400
     assert Worker.objects.get().telemetry == {}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"remaining_s": "1e310"}, {"telemetry": {"gpu_power": "-1e310"}}, {"remaining_s": "nan"}]
+)
+def test_text_that_reads_as_no_finite_number_is_422(beat, wrong):
+    assert beat({"stage": "measure", "fraction": 0.5} | wrong).status_code == 422
+    assert Worker.objects.get().telemetry == {}
+
+
+@pytest.mark.parametrize("code", [2**31, -(2**31) - 1, 2**63])
+def test_an_exit_code_that_no_process_has_is_422_and_the_attempt_goes_on(post, attempt, code):
+    body = {"kind": "build", "message": "m", "exit_code": code}
+    assert post(f"/attempts/{attempt.token}/failure", body).status_code == 422
+    attempt.refresh_from_db()
+    assert attempt.state == "running"
+
+
+def test_a_pair_holds_finite_numbers_only():
+    for wrong in ("1e310", "nan"):
+        with pytest.raises(ValidationError, match="finite number"):
+            Pair.model_validate({"number": 0, "values": [[0, "latency_p50", 1.0, wrong]]})
