@@ -18,7 +18,7 @@ NAME_MOST = 120
 RESERVED = ("new",)  # words of our own addresses
 _HOST = r"\w[\w.-]*"
 _REMOTE = re.compile(
-    rf"(https|ssh)://({_HOST}@)?{_HOST}(:\d{{1,5}})?/\S+|{_HOST}@{_HOST}:[\w~/]\S*", re.ASCII
+    rf"(https://|ssh://({_HOST}@)?){_HOST}(:\d{{1,5}})?/\S+|{_HOST}@{_HOST}:[\w~/]\S*", re.ASCII
 )
 ADDRESS_MOST = 254
 

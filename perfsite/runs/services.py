@@ -25,7 +25,8 @@ from perfsite.runs.projects import RESERVED
 from perfsite.runs.states import BUILD_STATES, JOB_ENDED, JOB_STATES, run_state
 from workers.messages import WAKE_TASK, queue_name
 
-_CREDENTIALS = re.compile(r"^[a-z+]+://[^/@]*:[^/@]+@")
+# over HTTP a name alone may be a forge's token; over SSH it is only who logs in
+_CREDENTIALS = re.compile(r"^(https?://[^/@]+@|[a-z+]+://[^/@]*:[^/@]+@)", re.IGNORECASE)
 
 # A confirmation is short and ends somebody's wait, so it goes before new heads: the other way
 # round a busy project would never confirm anything.
@@ -65,8 +66,9 @@ def project_add(
         raise PerfsiteError(f"there is a project {slug!r} already; choose another slug")
     if _CREDENTIALS.match(repo):
         raise PerfsiteError(
-            "the repository's URL holds a password or token, and URLs are shown on pages and in logs; "
-            "use SSH, or a git credential helper on the site and the workers"
+            "the repository's URL holds a name or password before its @, which may be a token, and URLs are "
+            "shown on pages and in logs; leave it out and use SSH, or a git credential helper on the site and "
+            "the workers"
         )
     if Path(repo).expanduser().exists():
         repo = str(Path(repo).expanduser().resolve())  # git runs in other folders than this command

@@ -43,6 +43,7 @@ def test_the_empty_site_leads_to_the_form_and_the_form_to_the_secret_and_the_ste
         ({"repo": "ext::sh -c id"}, "no address over HTTPS or SSH"),
         ({"repo": "-oProxyCommand=id@host:x"}, "no address over HTTPS or SSH"),
         ({"repo": "https://me:secret@github.com/me/models"}, "no address over HTTPS or SSH"),
+        ({"repo": "https://ghp_token@github.com/me/models"}, "no address over HTTPS or SSH"),
         ({"slug": "new"}, "choose another slug"),
         ({"slug": "zoo"}, "choose another slug"),
         ({"slug": "a b"}, "letters, numbers, underscores or hyphens"),

@@ -271,7 +271,10 @@ def test_deleted_branch_keeps_what_was_measured(project, repository):
     assert Build.objects.get(sha=sha).ordinal == 1
 
 
-@pytest.mark.parametrize("repo", ["https://ada:secret@forge.example/a/b.git", "https://x:t@forge/a"])
+@pytest.mark.parametrize(
+    "repo",
+    ["https://ada:secret@forge.example/a/b.git", "https://x:t@forge/a", "HTTPS://ghp_token@forge.example/a"],
+)
 def test_repository_with_a_secret_in_its_url_is_refused(db, repo):
     with pytest.raises(PerfsiteError, match="credential helper"):
         project_make(repo=repo)
