@@ -53,7 +53,7 @@ def chart_shown(*, token: str) -> bytes:
     channel = Channel.objects.select_related("project").filter(pk=channel_id).first()
     if channel is None or not _shows(channel):
         raise NotFoundError("the channel that this picture was for shows none any more")
-    key = f"alerts.chart.{verdict_id}"
+    key = f"alerts.chart.{channel.project_id}.{verdict_id}"
     picture: bytes | None = cache.get(key)
     if picture is None:
         picture = _drawn(verdict_id, channel)
