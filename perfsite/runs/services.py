@@ -67,8 +67,8 @@ def project_add(
     if _CREDENTIALS.match(repo):
         raise PerfsiteError(
             "the repository's URL holds a name or password before its @, which may be a token, and URLs are "
-            "shown on pages and in logs; leave it out and use SSH, or a git credential helper on the site and "
-            "the workers"
+            "shown on pages and in logs; leave it out and use SSH, or a git credential helper on the site "
+            "and the workers"
         )
     if Path(repo).expanduser().exists():
         repo = str(Path(repo).expanduser().resolve())  # git runs in other folders than this command
