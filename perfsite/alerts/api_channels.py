@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest
-from ninja import Router, Status
+from ninja import Query, Router, Status
 
 from perfsite.access.auth import MACHINES_AND_PEOPLE, MANAGERS, actor_of
 from perfsite.access.readers import row_owned
@@ -21,6 +23,7 @@ from perfsite.alerts.configuring import channel_remove, channel_save, channel_sw
 from perfsite.alerts.models import Channel, Notification
 from perfsite.alerts.services import notification_send
 from perfsite.core.errors import ConflictError, NotFoundError, PerfsiteError
+from perfsite.core.pagination import Cursor, Page, page_of
 from perfsite.core.parameters import RowId
 from perfsite.runs.models import Project
 
@@ -61,10 +64,10 @@ def channel_kinds(request: HttpRequest) -> list[ChannelKind]:
     return list(CHANNELS.values())
 
 
-@router.get("/projects/{slug:slug}/channels", response=list[ChannelOut])
-def channels(request: HttpRequest, slug: str) -> list[Channel]:
-    """The project's channels, the oldest first."""
-    return list(Channel.objects.filter(project=_project(request, slug)).order_by("id"))
+@router.get("/projects/{slug:slug}/channels", response=Page[ChannelOut])
+def channels(request: HttpRequest, slug: str, cursor: Query[Cursor]) -> dict[str, Any]:
+    """The project's channels."""
+    return page_of(Channel.objects.filter(project=_project(request, slug)), cursor)
 
 
 @router.post("/projects/{slug:slug}/channels", response={201: ChannelMadeOut})

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone
-from ninja import Router, Status
+from ninja import Query, Router, Status
 
 from perfsite.access.auth import MANAGERS
 from perfsite.access.readers import row_owned
@@ -18,6 +18,7 @@ from perfsite.alerts.models import Channel, Rule
 from perfsite.alerts.telling import terms_of
 from perfsite.alerts.trying import Trial, rule_try
 from perfsite.core.errors import NotFoundError
+from perfsite.core.pagination import Cursor, Page, page_of
 from perfsite.core.parameters import RowId
 from perfsite.runs.models import Project
 
@@ -46,12 +47,12 @@ def _store(project: Project, body: RuleIn, rule: Rule | None = None) -> Rule:
     )
 
 
-@router.get("/projects/{slug:slug}/alert-rules", response=list[RuleOut])
-def rules(request: HttpRequest, slug: str) -> list[Rule]:
-    """The project's rules, the oldest first; one that tells everything where nobody set any."""
+@router.get("/projects/{slug:slug}/alert-rules", response=Page[RuleOut])
+def rules(request: HttpRequest, slug: str, cursor: Query[Cursor]) -> dict[str, Any]:
+    """The project's rules; one that tells everything where nobody set any."""
     project = _project(request, slug)
     defaults_ensure(project=project)
-    return list(Rule.objects.filter(project=project).prefetch_related("channels").order_by("id"))
+    return page_of(Rule.objects.filter(project=project).prefetch_related("channels"), cursor)
 
 
 @router.post("/projects/{slug:slug}/alert-rules", response={201: RuleOut})

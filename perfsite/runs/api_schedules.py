@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Count, Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from ninja import Router, Schema, Status
+from ninja import Query, Router, Schema, Status
 from pydantic import Field
 
 from perfsite.access.auth import DELIVERERS, MANAGERS, READERS, actor_of
 from perfsite.access.readers import row_owned, row_seen
 from perfsite.core.errors import NotFoundError, PerfsiteError
+from perfsite.core.pagination import Cursor, Page, page_of
 from perfsite.core.parameters import LocalTime, RowId
 from perfsite.runs.calendar import DAYS, days_read
 from perfsite.runs.models import Project, Schedule, ScheduleTurn
-from perfsite.runs.schedule_turns import minutes_spent
+from perfsite.runs.schedule_turns import schedules_spent
 from perfsite.runs.schedules import (
     Timing,
     schedule_add,
@@ -77,8 +79,9 @@ class TurnOut(Schema):
 
     @staticmethod
     def resolve_queued(row: ScheduleTurn) -> int:
-        """How many of them were queued."""
-        return row.jobs.count()
+        """How many of them were queued; of a list's turns it was counted with them."""
+        counted: int | None = row.__dict__.get("queued_count")
+        return row.jobs.count() if counted is None else counted
 
 
 class ScheduleOut(Schema):
@@ -107,17 +110,26 @@ class ScheduleOut(Schema):
     @staticmethod
     def resolve_turns(row: Schedule) -> list[ScheduleTurn]:
         """The newest first."""
-        return list(row.turns.order_by("-id")[:_TURNS])
+        newest: list[ScheduleTurn] = row.newest  # type: ignore[attr-defined]  # by `_rows`
+        return newest
 
     @staticmethod
     def resolve_minutes_spent(row: Schedule) -> float:
-        """Of the turn that is newest."""
-        newest = row.turns.select_related("schedule").order_by("-id").first()
-        return minutes_spent(newest, timezone.now()) if newest else 0.0
+        """Of its local day."""
+        return float(row.spent)  # type: ignore[attr-defined]  # by `_told`
 
 
 def _rows(project: Project) -> QuerySet[Schedule]:
-    return Schedule.objects.filter(project=project).select_related("project")
+    turns = ScheduleTurn.objects.annotate(queued_count=Count("jobs")).order_by("-id")[:_TURNS]
+    newest = Prefetch("turns", turns, to_attr="newest")
+    return Schedule.objects.filter(project=project).select_related("project").prefetch_related(newest)
+
+
+def _told(rows: Sequence[Schedule]) -> None:
+    """Give each schedule the minutes of its day, for its answer."""
+    spent = schedules_spent(rows, timezone.now())
+    for row in rows:
+        row.spent = spent[row.pk]  # type: ignore[attr-defined]  # for this answer alone
 
 
 def _owned(request: HttpRequest, slug: str) -> Project:
@@ -129,14 +141,16 @@ def _schedule(project: Project, schedule_id: int) -> Schedule:
     found = _rows(project).filter(pk=schedule_id).first()
     if found is None:
         raise NotFoundError(f"{project.slug} has no schedule {schedule_id}; /schedules lists those that are")
+    _told([found])
     return found
 
 
-@router.get("/projects/{slug:slug}/schedules", response=list[ScheduleOut])
-def schedules(request: HttpRequest, slug: str) -> list[Schedule]:
-    """The project's schedules by their next due time, paused ones last."""
-    project = row_seen(request, Project.objects.all(), project="", slug=slug)
-    return list(_rows(project).order_by("-is_active", "due_at"))
+@router.get("/projects/{slug:slug}/schedules", response=Page[ScheduleOut])
+def schedules(request: HttpRequest, slug: str, cursor: Query[Cursor]) -> dict[str, Any]:
+    """The project's schedules, paused ones too."""
+    page = page_of(_rows(row_seen(request, Project.objects.all(), project="", slug=slug)), cursor)
+    _told(page["items"])
+    return page
 
 
 @router.post("/projects/{slug:slug}/schedules", response={201: ScheduleOut}, auth=MANAGERS)
@@ -144,7 +158,7 @@ def schedule_new(request: HttpRequest, slug: str, body: ScheduleIn) -> Status:
     """Add a schedule."""
     project = _owned(request, slug)
     made = schedule_add(project=project, timing=body.timing(), now=timezone.now(), actor=actor_of(request))
-    return Status(201, made)
+    return Status(201, _schedule(project, made.pk))
 
 
 @router.put("/projects/{slug:slug}/schedules/{schedule_id}", response=ScheduleOut, auth=MANAGERS)

@@ -56,7 +56,7 @@ def test_a_rule_is_tried_added_changed_and_removed(world, manager):  # noqa: F81
     assert (status, "the only rule" in told["error"]["message"]) == (409, True)
     manager.post(RULES, {"name": "all", "channels": [channel.pk]})
     assert manager.delete(address) == (204, None)
-    assert [row["name"] for row in manager.get(RULES)[1]] == ["all"]
+    assert [row["name"] for row in manager.get(RULES)[1]["items"]] == ["all"]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_channel_is_tested_for_real_and_its_secret_is_shown_once(world, manage
     sink.answer = lambda call: (410, {}, b"gone")
     status, sent = manager.post(f"{address}/test")
     assert (status, sent["state"], "410" in sent["error"]) == (200, "failed", True)
-    listed = {row["name"]: row for row in manager.get(CHANNELS)[1]}
+    listed = {row["name"]: row for row in manager.get(CHANNELS)[1]["items"]}
     assert (listed["hook"]["is_usable"], "410" in listed["hook"]["disabled_reason"]) == (False, True)
     status, put = manager.put(address, {"name": "hook 2"})
     assert (status, put["name"], put["is_usable"], put["secret"]) == (200, "hook 2", True, "")

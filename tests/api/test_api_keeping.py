@@ -53,10 +53,21 @@ def test_a_schedule_is_added_changed_begun_and_removed(project, manager):
     assert Caller("deliver", project_id=project.pk).post(begin)[1]["state"] == "open"
     status, turn = manager.post(begin)
     assert (status, ScheduleTurn.objects.filter(state="open").get().pk) == (200, turn["id"])
-    listed = manager.get(SCHEDULES)[1]
-    assert [(row["name"], len(row["turns"])) for row in listed] == [("nightly", 2), ("weekly", 0)]
+    listed = manager.get(SCHEDULES)[1]["items"]
+    assert [(row["name"], len(row["turns"])) for row in listed] == [("weekly", 0), ("nightly", 2)]
     assert manager.delete(f"{SCHEDULES}/{made['id']}") == (204, None)
     assert manager.post(begin)[0] == 404
+
+
+def test_many_schedules_come_in_pages_at_one_cost(project, manager, django_assert_max_num_queries):
+    for number in range(60):
+        manager.post(SCHEDULES, NIGHTLY | {"name": f"nightly {number}"})
+    with django_assert_max_num_queries(12):
+        status, page = manager.get(SCHEDULES, limit=40)
+    rest = manager.get(SCHEDULES, limit=40, before=page["next"])[1]
+    names = [row["name"] for row in (*page["items"], *rest["items"])]
+    assert (status, len(page["items"]), rest["next"]) == (200, 40, None)
+    assert names == [f"nightly {number}" for number in reversed(range(60))]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, site: SiteClient) -> int:
     """0 when they are listed, or the one is begun."""
-    found: list[dict[str, Any]] = site.get(f"/projects/{options.project}/schedules")
+    found: list[dict[str, Any]] = list(site.every(f"/projects/{options.project}/schedules"))
     if options.begin is None:
         _show(options, found)
         return 0
