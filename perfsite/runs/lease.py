@@ -61,6 +61,8 @@ def attempt_progress(*, token: UUID, progress: Progress) -> bool:
     if attempt.state == "lost":  # it was cut off and is back before anyone claimed the job again
         state_swap(attempt.job, to="running", legal=JOB_STATES)
         state_swap(attempt, to="running", legal=ATTEMPT_STATES, ended_at=None, reason="")
+    # a claim does not lock a run that runs already: one that just then was queued again is put right here
+    if attempt.job.run.state != "running":
         run_refresh(run_id=attempt.job.run_id)
     Attempt.objects.filter(pk=attempt.pk).update(
         heartbeat_at=now, lease_expires_at=now + timedelta(seconds=settings.LEASE_SECONDS)

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from perfsite.core.errors import SupersededError
 from perfsite.runs import lease
-from perfsite.runs.models import Attempt, Job, SiteStart
+from perfsite.runs.models import Attempt, Job, Run, SiteStart
 from perfsite.runs.services import PRIORITY_BEHIND, PRIORITY_HEAD, job_again, job_cancel
 from perfsite.runs.sweep import leases_expire, priorities_age, site_started
 from tests.factories import build_make, claim, job_make, project_make, worker_make
@@ -37,6 +37,14 @@ def test_heartbeat_shows_progress_and_extends_the_lease(job):
     assert job.progress["stage"] == "export"
     assert attempt.lease_expires_at > timezone.now()
     assert leases_expire() == 0
+
+
+def test_heartbeat_puts_a_run_right_that_missed_its_claim(job):
+    """A claim while another of the run's jobs was given back: each looked before the other was stored."""
+    attempt = claim(worker_make())
+    Run.objects.update(state="queued")
+    lease.attempt_progress(token=attempt.token, progress=Progress(stage="export", fraction=0.25))
+    assert Run.objects.get().state == "running"
 
 
 def test_unknown_token_writes_nothing():
