@@ -161,9 +161,14 @@ def test_a_name_that_changes_its_answer_after_it_was_judged_is_not_called(sink, 
     assert not sink.calls
 
 
-def test_apprise_calls_no_host_that_its_form_does_not_show():
-    with pytest.raises(DeliveryError, match="does not show") as caught:
-        send("apprise", "acs://a@example.org/a2V5/metadata.google.internal/b@example.org")
+@pytest.mark.parametrize(
+    "url",
+    ["acs://a@example.org/a2V5/metadata.google.internal/b@example.org", "rsyslog://93.184.216.34/local5"],
+    ids=["not shown", "resolved by the system"],
+)
+def test_apprise_calls_no_host_that_is_not_judged(url):
+    with pytest.raises(DeliveryError, match="cannot judge") as caught:
+        send("apprise", url)
     assert caught.value.permanent
 
 

@@ -27,8 +27,9 @@ _REFUSED = frozenset(
         "redirect",
     ]
 )
-# they call a host that no part of their URL's form names as one, or read a file of this machine
-_ELSEWHERE = frozenset(["NotifyACS", "NotifyBlueSky", "NotifyNostr", "NotifyVapid"])
+# they call a host that no part of their URL's form names as one, or read a file of this machine, or have the
+# system resolve the name for a datagram, which `names_judged` does not see
+_ELSEWHERE = frozenset(["NotifyACS", "NotifyBlueSky", "NotifyNostr", "NotifyRSyslog", "NotifyVapid"])
 _ASSET = AppriseAsset(app_id="Perfsite", app_desc="Perfsite", http_redirects=False, async_mode=False)
 
 
@@ -73,7 +74,7 @@ def plugin_judged(url: str) -> NotifyBase:
     if plugin is None:
         raise DeliveryError("apprise does not know this URL; its wiki lists the forms", permanent=True)
     if type(plugin).__name__ in _ELSEWHERE:
-        sentence = f"{plugin.service_name} calls hosts that its URL does not show; use another service"
+        sentence = f"{plugin.service_name} calls hosts that the site cannot judge; use another service"
         raise DeliveryError(sentence, permanent=True)
     plugin.redirects = False  # a URL may ask for them in more ways than one
     templates: tuple[str, ...] = tuple(plugin.templates)
