@@ -12,7 +12,7 @@ from pathlib import Path
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -62,8 +62,6 @@ def project_add(
         ) from None
     if slug in RESERVED:
         raise PerfsiteError(f"{slug!r} is a word of the site's own addresses; choose another slug")
-    if Project.objects.filter(slug=slug).exists():
-        raise PerfsiteError(f"there is a project {slug!r} already; choose another slug")
     if _CREDENTIALS.match(repo):
         raise PerfsiteError(
             "the repository's URL holds a name or password before its @, which may be a token, and URLs are "
@@ -82,7 +80,11 @@ def project_add(
     )
     if secret:
         project.webhook_secret = secret
-    project.save()
+    try:
+        with transaction.atomic():
+            project.save()
+    except IntegrityError:  # the database says whether a slug is free, also to two at once
+        raise PerfsiteError(f"there is a project {slug!r} already; choose another slug") from None
     return project
 
 
