@@ -115,10 +115,14 @@ def login_wait(request: HttpRequest) -> float:
 
 
 class Limit(BaseThrottle):
-    """The limit of every operation; it runs after the caller is known."""
+    """The limit of every operation; it runs after the caller is known.
 
-    def __init__(self) -> None:
+    With a `name` it is one that an operation has besides: a `share` of as many requests.
+    """
+
+    def __init__(self, name: str = "", *, share: float = 1.0) -> None:
         self._told = threading.local()
+        self._name, self._share = name, share
 
     def allow_request(self, request: HttpRequest) -> bool:
         """Count the request; whether it may pass."""
@@ -130,10 +134,16 @@ class Limit(BaseThrottle):
         return float(math.ceil(self._told.wait))
 
     def _wait(self, request: HttpRequest) -> float:
-        token = token_of(request)
+        token, table = token_of(request), settings.API_PER_MINUTE
         if token is not None:
-            table = settings.API_PER_MINUTE
-            return counter().hit(f"token:{token.pk}", table.get(token.purpose, table[""]))
-        if request.user.is_authenticated:
-            return counter().hit(f"person:{request.user.pk}", settings.API_PER_MINUTE[""])
-        return stranger_wait(request)
+            subject, most = f"token:{token.pk}", table.get(token.purpose, table[""])
+        elif request.user.is_authenticated:
+            subject, most = f"person:{request.user.pk}", table[""]
+        else:
+            subject, most = f"address:{address_of(request)}", settings.API_PER_MINUTE_ADDRESS
+        return counter().hit(self._name + subject, max(int(most * self._share), 1))
+
+
+def heavy(name: str) -> list[BaseThrottle]:
+    """The limits of an operation that reads files: a twentieth of the usual one besides that."""
+    return [Limit(), Limit(name, share=0.05)]

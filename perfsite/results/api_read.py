@@ -10,6 +10,7 @@ from ninja import Query, Router, Schema
 from pydantic import Field
 
 from perfsite.access.auth import READERS
+from perfsite.access.limits import heavy
 from perfsite.access.readers import row_seen, rows_seen
 from perfsite.core.errors import NotFoundError
 from perfsite.core.pagination import Cursor, Page, page_of
@@ -112,7 +113,7 @@ def points(
     return page_of(rows, cursor, by="ordinal")
 
 
-@router.get("/series/{series_id}/samples", response=list[SamplesOut])
+@router.get("/series/{series_id}/samples", response=list[SamplesOut], throttle=heavy("samples"))
 def series_samples(request: HttpRequest, series_id: RowId, span: Query[Span]) -> list[PointSamples]:
     """The raw samples behind the points between two ordinals: of the newest 50, at most 200 each.
 

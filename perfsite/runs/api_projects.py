@@ -21,8 +21,6 @@ from perfsite.runs.models import Project
 from perfsite.runs.projects import (
     ADDRESS_MOST,
     NAME_MOST,
-    branch_checked,
-    owner_email_checked,
     project_change,
     remote_checked,
 )
@@ -109,8 +107,8 @@ def project_new(request: HttpRequest, body: RepositoryIn) -> Status:
     found = project_add(
         slug=body.slug,
         repo=remote_checked(body.repo),
-        branch=branch_checked(body.branch),
-        owner_email=owner_email_checked(body.owner_email),
+        branch=body.branch,
+        owner_email=body.owner_email,
         is_public=body.is_public,
     )
     audit_tell(request, project=found.slug)

@@ -21,7 +21,7 @@ from perfsite.core.publish import wake_on_commit
 from perfsite.core.transition import state_swap
 from perfsite.runs.commits import Commit
 from perfsite.runs.models import Build, Job, Project, Run
-from perfsite.runs.projects import RESERVED
+from perfsite.runs.projects import RESERVED, branch_checked, owner_email_checked
 from perfsite.runs.states import BUILD_STATES, JOB_ENDED, JOB_STATES, run_state
 from workers.messages import WAKE_TASK, queue_name
 
@@ -52,7 +52,7 @@ def project_add(
     """Start to watch a repository; a path on this machine is kept as an absolute one.
 
     Raises:
-        PerfsiteError: the slug is taken, or is none.
+        PerfsiteError: the slug is taken, or is none; branch or address make no sense.
     """
     try:
         validate_slug(slug)
@@ -74,8 +74,8 @@ def project_add(
         slug=slug,
         name=name or slug,
         repo=repo,
-        branch=branch,
-        owner_email=owner_email,
+        branch=branch_checked(branch),
+        owner_email=owner_email_checked(owner_email),
         is_public=is_public,
     )
     if secret:

@@ -98,6 +98,17 @@ def test_too_many_requests_of_a_stranger_and_of_a_token(client, reader, settings
     assert [client.get("/api/v1/workers", headers=reader).status_code for _ in range(3)] == [200, 200, 429]
 
 
+def test_an_operation_that_reads_files_has_a_smaller_limit_besides(client, settings, monkeypatch):
+    from perfsite.access import limits
+
+    counter = limits.Counter(settings.REDIS_URL)
+    monkeypatch.setattr(limits, "counter", lambda: counter)
+    settings.API_PER_MINUTE_ADDRESS = 60
+    address = "/api/v1/series/1/samples"
+    assert [client.get(address).status_code for _ in range(4)] == [404, 404, 404, 429]
+    assert client.get("/api/v1/series/1").status_code == 404
+
+
 def test_address_behind_proxies(rf, settings):
     from perfsite.access.limits import address_of
 
