@@ -188,7 +188,8 @@ class Order(_Message):
     compare or to profile; `watch` names the (case index, metric) pairs a comparison must decide,
     `suspected` has the step suspected of each, None where none is; `pairs` are those that an earlier
     attempt ran on this very device, in order.  `alpha` bounds false confirmations; `relevant` has the
-    smallest relative change worth telling, of metrics for which it is not the usual one."""
+    smallest relative change worth telling, of metrics for which it is not the usual one; `case_relevant`,
+    a table a case or empty, has it where a case has another one than `relevant` says."""
 
     job_id: int
     attempt: int
@@ -206,6 +207,7 @@ class Order(_Message):
     max_pairs: int = 20
     alpha: float = 0.01
     relevant: dict[str, float] = {}
+    case_relevant: tuple[dict[str, float], ...] = ()
     limits: Limits = Limits()
 
 

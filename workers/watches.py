@@ -46,7 +46,7 @@ class Watches:
         for key, step in zip(order.watch, suspected, strict=False):
             if not 0 <= key[0] < len(order.cases):
                 raise ValueError(f"watch {key} names no case of this order, which has {len(order.cases)}")
-            test = SequentialTest(_metric_of(order, key[1]), suspected=step)
+            test = SequentialTest(_metric_of(order, key), suspected=step)
             tests[key] = test
             test.budget = _budget(order, key[0], test.metric, rebuilt=True)
         return cls(order, [], tests)
@@ -99,7 +99,7 @@ class Watches:
             )
         budget = Budget(first=1, most=self.order.max_pairs, alpha=self.order.alpha)
         for (index, name), (a, b) in self._besides().items():
-            test = SequentialTest(_metric_of(self.order, name), budget=budget)
+            test = SequentialTest(_metric_of(self.order, (index, name)), budget=budget)
             test.take(a, b)
             yield test.conclude(why or _BESIDES).as_comparison(self.order.cases[index], test.metric, a, b)
 
@@ -169,9 +169,11 @@ def engine_digest(report: Report) -> str | None:
     return hashlib.sha256("\n".join(f"{name} {sha256}" for name, sha256 in files).encode()).hexdigest()
 
 
-def _metric_of(order: Order, name: str) -> Metric:
+def _metric_of(order: Order, key: Key) -> Metric:
+    index, name = key
     metric = metric_get(name)
-    return replace(metric, relevant=order.relevant.get(name, metric.relevant))
+    own = order.case_relevant[index] if index < len(order.case_relevant) else {}
+    return replace(metric, relevant={**order.relevant, **own}.get(name, metric.relevant))
 
 
 def _budget(order: Order, index: int, metric: Metric, *, rebuilt: bool) -> Budget:

@@ -14,25 +14,36 @@ from perfsite.access.readers import row_owned, row_seen
 from perfsite.core.pagination import Cursor, Page, page_of
 from perfsite.core.parameters import ID_MAX
 from perfsite.regressions.grading.dry_run import PAGE_POINTS, DryRun, Side, Told, dry_run
-from perfsite.regressions.grading.rules import BOUNDS, DEFAULTS, rule_change, rule_newest, rule_now, rule_with
+from perfsite.regressions.grading.rules import (
+    BOUNDS,
+    DEFAULTS,
+    RELEVANT_HELP,
+    rule_change,
+    rule_newest,
+    rule_now,
+    rule_with,
+)
 from perfsite.regressions.models import RuleChange
 from perfsite.runs.models import Project
 
 router = Router(auth=READERS, tags=["grading"])
 
 _LISTED = 100
+_RELEVANT = {"latency_p50": 0.05, "resnet50/onnxruntime/*/*:latency_p50": 0.08}
 
 
 class ParametersIn(Schema):
     """Parameters that are to differ from those that hold; null stays.
 
-    `relevant` is the smallest change worth telling by metric, 0.05 is 5 %; null there is the metric's own.
+    `relevant` is the smallest change worth telling by key, 0.05 is 5 %; null there takes the key away.
     """
 
     score: float | None = Field(None, allow_inf_nan=False, examples=[5.0], description=BOUNDS["score"][2])
     alpha: float | None = Field(None, allow_inf_nan=False, examples=[0.01], description=BOUNDS["alpha"][2])
     max_pairs: int | None = Field(None, ge=0, le=10_000, examples=[40], description=BOUNDS["max_pairs"][2])
-    relevant: dict[str, float | None] = Field({}, max_length=200, examples=[{"latency_p50": 0.05}])
+    relevant: dict[str, float | None] = Field(
+        {}, max_length=200, examples=[_RELEVANT], description=f"A key is {RELEVANT_HELP}."
+    )
 
     def changes(self) -> dict[str, Any]:
         """Only what differs."""
@@ -53,7 +64,7 @@ class ParametersOut(Schema):
     score: float
     alpha: float
     max_pairs: int
-    relevant: dict[str, float] = Field(examples=[{"latency_p50": 0.05}])
+    relevant: dict[str, float] = Field(examples=[_RELEVANT], description=f"A key is {RELEVANT_HELP}.")
 
 
 class RuleNowOut(Schema):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
+from perfsite.runs.cases import case_label
 from perfsite.runs.models import Attempt, Build, Job, Project
 
 
@@ -85,7 +86,7 @@ class Series(models.Model):
     @property
     def case_label(self) -> str:
         """`model/runner/precision/shape`, the case as people write it."""
-        return f"{self.model}/{self.runner}/{self.precision}/{self.shape}"
+        return case_label(self)
 
     @property
     def label(self) -> str:

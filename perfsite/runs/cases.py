@@ -32,9 +32,23 @@ class CaseFields(Protocol):
         ...
 
 
+class LabelFields(CaseFields, Protocol):
+    """A case with its model."""
+
+    @property
+    def model(self) -> str:
+        """The name of `perfsite.toml`."""
+        ...
+
+
 def cases_of(spec: Mapping[str, Any]) -> list[Case]:
     """The cases of a job's order."""
     return [Case.model_validate(fields) for fields in spec.get("cases", [])]
+
+
+def case_label(case: LabelFields) -> str:
+    """The case as people write it and patterns match it: `model/runner/precision/shape`."""
+    return f"{case.model}/{case.runner}/{case.precision}/{case.shape}"
 
 
 def case_key(case: CaseFields) -> tuple[str, str, str, str]:

@@ -42,7 +42,7 @@ def compare_order(
     each watch.  `like` is the measure job whose source and limits are taken: one of `build` itself where
     none is given.  `base` may be `build`: what such a comparison tells is false.  `purpose` says who
     waits for it; a `self-test` answers no suspicion.  `alpha` bounds false confirmations and `relevant`
-    is the smallest change worth telling by metric, where they are not the usual ones.
+    is the table of smallest changes worth telling (`relevant.py`), where they are not the usual ones.
 
     Raises:
         PerfsiteError: nothing is watched, there is no measure job to take the source from, or `like` is

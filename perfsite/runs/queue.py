@@ -11,11 +11,13 @@ from django.utils import timezone
 
 from perfsite.access.models import Token
 from perfsite.core.errors import ConflictError
+from perfsite.runs.cases import cases_of
 from perfsite.runs.comparing import PAIRS_MOST
 from perfsite.runs.confining import worker_confine
 from perfsite.runs.lease import attempt_lose
 from perfsite.runs.models import Attempt, Build, BuildFile, Worker
 from perfsite.runs.pairs import pairs_of
+from perfsite.runs.relevant import Relevant
 from perfsite.runs.taking import best_take
 from workers.messages import BuildSource, Device, FileSource, Order
 
@@ -100,6 +102,7 @@ def order_make(*, attempt: Attempt) -> Order:
     if "base" in job.spec:
         builds.insert(0, Build.objects.get(pk=job.spec["base"]))
     sources = [_source_of(one, ref=job.spec.get("ref", "")) for one in builds]
+    by_metric, by_case = Relevant(job.spec.get("relevant", {})).told(cases_of(job.spec))
     fields = {
         "job_id": job.pk,
         "attempt": attempt.number,
@@ -115,7 +118,8 @@ def order_make(*, attempt: Attempt) -> Order:
         "suspected": job.spec.get("suspected", []),
         "pairs": pairs_of(job=job),
         "max_pairs": job.spec.get("max_pairs", PAIRS_MOST),
-        "relevant": job.spec.get("relevant", {}),
+        "relevant": by_metric,
+        "case_relevant": by_case,
         "limits": job.spec.get("limits", {}),
     }
     if "alpha" in job.spec:

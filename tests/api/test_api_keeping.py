@@ -156,6 +156,13 @@ def test_the_rule_of_detection_is_tried_changed_and_told_of(project, manager):
     assert manager.put(f"{address}/rule", back)[1]["parameters"]["relevant"] == {}
     reasons = [row["reason"] for row in manager.get(f"{address}/changes")[1]["items"]]
     assert reasons == ["The usual again.", "Quieter machines."]
+    newest = manager.get(f"{address}/rule")[1]["since"]
+    case = {"relevant": {"cnn/**:latency_p50": 0.2}}
+    assert manager.post(f"{address}/try", case)[1]["tried"]["relevant"] == case["relevant"]
+    assert manager.put(f"{address}/rule", {**case, "reason": "A noisy model.", "since": newest})[0] == 200
+    assert manager.get(f"{address}/rule")[1]["parameters"]["relevant"] == case["relevant"]
+    status, told = manager.post(f"{address}/try", {"relevant": {"cnn:latency_p50": 0.3}})
+    assert (status, "matches no case" in told["error"]["message"]) == (422, True)
     assert "can be 2 to 12" in manager.post(f"{address}/try", {"score": 99})[1]["error"]["message"]
 
 

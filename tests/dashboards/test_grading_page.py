@@ -108,6 +108,47 @@ def test_an_empty_relevant_change_is_the_usual_one_again(world, address, person)
     assert rule_now(project_id=world.project.pk)["relevant"] == {}
 
 
+ONE_MORE = {"case": "cnn/torch/*/*", "metric": "latency_p50", "part": "80"}
+
+
+def test_a_case_gets_a_relevant_change_of_its_own_and_loses_it_again(world, address, person):
+    html = text_of(person, address, **TRIED, **ONE_MORE)
+    assert "relevant latency_p50 of cnn/torch/*/* 80.0 %" in html
+    assert "goes before one without, of several the longest pattern" in html
+    assert 'name="relevant.cnn/torch/*/*:latency_p50" value="80" placeholder="60"' in html
+    assert Page(html).problems == []
+    apply = reverse("rule-apply", args=["zoo"])
+    key = "relevant.cnn/torch/*/*:latency_p50"
+    applied = person.post(apply, {**TRIED, key: "80", "since": "", "reason": "noisy"}, follow=True)
+    assert (
+        "relevant latency_p50 of cnn/torch/*/* 80.0 %, relevant latency_p50 60.0 %"
+        in applied.content.decode()
+    )
+    now = rule_now(project_id=world.project.pk)["relevant"]
+    assert now == {"cnn/torch/*/*:latency_p50": 0.8, "latency_p50": 0.6}
+    since = str(RuleChange.objects.get().pk)
+    person.post(apply, {**TRIED, key: "", "since": since, "reason": "calm again"})
+    assert rule_now(project_id=world.project.pk)["relevant"] == {"latency_p50": 0.6}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"part": ""}, "needs the case and the per cent"),
+        ({"case": " "}, "needs the case and the per cent"),
+        ({"case": "cnn"}, "matches no case"),
+        ({"part": "much"}, "part is &#x27;much&#x27;, not a number"),
+    ],
+)
+def test_what_is_wrong_with_a_cases_own_change_is_told_and_what_was_typed_stays(
+    world, address, person, changes, says
+):
+    typed = {**ONE_MORE, **changes}
+    html = text_of(person, address, **TRIED, **typed)
+    assert says in html
+    assert f'name="part" value="{typed["part"]}"' in html
+
+
 @pytest.mark.parametrize(
     ("query", "says"),
     [

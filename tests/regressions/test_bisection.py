@@ -6,9 +6,11 @@ from perfsite.regressions.bisection import bisections_step
 from perfsite.regressions.bisection import order as bisection_order
 from perfsite.regressions.bisection.accusing import accusation_of
 from perfsite.regressions.bisection.due import build_is_settled, regression_due
+from perfsite.regressions.bisection.state import searched
 from perfsite.regressions.models import Bisection, BisectionStep, Incident, Verdict
 from perfsite.regressions.services import reports_screen
 from perfsite.runs.models import Build, Job
+from perfsite.runs.queue import order_make
 from tests.factories import job_make
 from tests.regressions.builders import (
     QUIET,
@@ -42,6 +44,23 @@ def test_the_middle_commit_is_compared_with_the_good_build(pushed):
     assert step.job.run.build == pushed[1]
     assert bisections_step() == 0  # it waits for the worker
     assert [row.build.ordinal for row in Bisection.objects.get().steps.order_by("id")] == [9, 10, 11]
+
+
+@pytest.mark.parametrize(("pattern", "told"), [("cnn/torch/*/*", 0.05), ("bert/**", 0.01)])
+def test_the_search_goes_on_by_the_rule_of_the_case(project, settings, tmp_path, pattern, told):
+    settings.MIRRORS = tmp_path / "mirrors"
+    table = {"latency_p50": 0.01, f"{pattern}:latency_p50": 0.05}
+    project.rule_changes.create(parameters={"relevant": table})
+    history_make(project, QUIET)
+    push_make(project, first=9)
+    confirm()
+    confirmed = Verdict.objects.get(stage="confirmation")
+    assert confirmed.parameters["relevant"] == table
+    assert order_make(attempt=confirmed.job.attempts.get()).relevant == {"latency_p50": told}
+    bisections_step()
+    assert asked().job.spec["relevant"] == table
+    of = searched(bisection=Bisection.objects.get())
+    assert of.metric.relevant == told
 
 
 def test_the_culprit_is_named_with_its_author_and_its_parent(pushed):

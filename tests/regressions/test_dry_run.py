@@ -22,6 +22,7 @@ from perfsite.runs.models import Job
 from tests.regressions.builders import compare_report, history_make
 
 LATENCY = metric_get("latency_p50")
+CASE = "bert/onnxruntime/fp32/b1"
 USUAL = Policy.of(DEFAULTS)
 
 
@@ -36,7 +37,7 @@ def values_make(step: float, *, noise: float = 0.01, seed: int = 5, before: int 
 
 
 def history(values, records=None, metric=LATENCY) -> History:
-    return History(metric, range(1, len(values) + 1), values, [False] * len(values), records or {})
+    return History(CASE, metric, range(1, len(values) + 1), values, [False] * len(values), records or {})
 
 
 def test_a_step_without_a_record_is_decided_by_the_whole_history_and_says_so():
@@ -75,6 +76,16 @@ def test_a_larger_relevant_change_suspects_less_and_a_higher_score_too():
         gained, lost = doubts_differ(now, history_replay(given, other))
         assert gained == []
         assert lost == now
+
+
+@pytest.mark.parametrize(("pattern", "is_lost"), [("bert/onnxruntime/*/*", True), ("bert/torch/*/*", False)])
+def test_the_rule_of_a_case_holds_in_the_replay(pattern, is_lost):
+    pairs = tuple(values_make(0.0, before=8, after=0, seed=1)), tuple(values_make(0.1, before=0, after=8))
+    tried = policy_make(relevant={f"{pattern}:latency_p50": 0.5})
+    for records in ({}, {31: Record("regressed", *pairs)}):
+        before, after = histories_replay(history(values_make(0.1), records), (USUAL, tried))
+        assert before
+        assert after == ([] if is_lost else before)
 
 
 def test_one_change_placed_a_build_apart_is_no_difference():
@@ -160,6 +171,23 @@ def test_the_command_prints_the_difference(slowed_once, project, capsys):
     accused = Incident.objects.get().build.short
     assert f"at {accused} not found any more" in told
     assert "1 of 1 series, 42 points" in told
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("pattern", "is_lost"), [("cnn/*/*/b1", True), ("cnn/*/*/b8,qps=50", False)])
+def test_the_command_takes_a_case(slowed_once, project, capsys, pattern, is_lost):
+    call_command("dry_run", project=project.slug, relevant=[f"{pattern}:latency_p50=0.5"])
+    told = capsys.readouterr().out
+    assert f"relevant latency_p50 of {pattern} 50.0 %" in told
+    assert ("not found any more" in told) == is_lost
+
+
+def test_the_commands_help_says_which_key_holds(capsys):
+    with pytest.raises(SystemExit):
+        call_command("dry_run", "--help")
+    told = " ".join(capsys.readouterr().out.split())
+    assert "latency_p50=0.05 is 5 %;" in told
+    assert "of several the longest pattern" in told
 
 
 @pytest.mark.django_db

@@ -12,6 +12,7 @@ from django.utils import timezone
 from perfsite.core.errors import PerfsiteError
 from perfsite.regressions.grading.figures import PERIOD, grading_read
 from perfsite.regressions.grading.rules import DEFAULTS, rule_change, rule_checked, rule_now, rule_with
+from perfsite.regressions.grading.words import command_words, rule_words
 from perfsite.regressions.models import Incident, RuleChange, SelfTest
 from perfsite.regressions.screening.project_rule import rule_of
 from perfsite.regressions.services import reports_screen
@@ -118,6 +119,20 @@ def test_a_changed_rule_reaches_the_screen_and_keeps_its_history(project):
     assert RuleChange.objects.count() == 2
 
 
+def test_a_key_with_a_case_is_kept_told_of_and_taken_away(project):
+    table = {"latency_p50": 0.05, "cnn/torch/*/*:latency_p50": 0.08}
+    first = rule_with(project_id=project.pk, changes={"relevant": table})
+    one = rule_change(project=project, parameters=first, actor="ada", reason="noisy", since=None)
+    assert rule_words(one.parameters).endswith(
+        "relevant latency_p50 of cnn/torch/*/* 8.0 %, relevant latency_p50 5.0 %"
+    )
+    assert command_words("zoo", one.parameters).endswith(
+        "--relevant 'cnn/torch/*/*:latency_p50=0.08' --relevant latency_p50=0.05"
+    )
+    second = rule_with(project_id=project.pk, changes={"relevant": {"cnn/torch/*/*:latency_p50": None}})
+    assert second["relevant"] == {"latency_p50": 0.05}
+
+
 def test_the_second_of_two_persons_is_told(project):
     rule_change(project=project, parameters={"score": 4.0}, actor="ada", reason="quiet", since=None)
     with pytest.raises(PerfsiteError, match="ada changed the rule meanwhile"):
@@ -137,6 +152,15 @@ def test_the_second_of_two_persons_is_told(project):
         ({"relevant": {"latency_p50": 5}}, "0.05 is 5 %"),
         ({"relevant": {"latency_cv": 0.1}}, "no metric that is judged"),
         ({"relevant": [1]}, "a table"),
+        ({"relevant": {7: 0.1}}, "relevant names 7"),
+        ({"relevant": {"cnn/**:latency_p05": 0.1}}, "names 'latency_p05', which is no metric"),
+        ({"relevant": {"cnn/**": 0.1}}, "a key is METRIC or CASE:METRIC"),
+        ({"relevant": {":latency_p50": 0.1}}, "has ':latency_p50': a pattern has 1 to 200 characters"),
+        ({"relevant": {"cnn/[ab]/*/*:latency_p50": 0.1}}, r"only \*, \? and \*\* have a meaning"),
+        ({"relevant": {"cnn:latency_p50": 0.1}}, "matches no case: a case is model/runner/precision/shape"),
+        ({"relevant": {"cnn/**:latency_p50": 8}}, r"relevant of cnn/\*\*:latency_p50 is 8; .* 0.05 is 5 %"),
+        ({"relevant": {"a/**:latency_p50": 0.1, "**/b:latency_p50": 0.1}}, "equally long patterns"),
+        ({"relevant": {f"m{i}/**:latency_p50": 0.1 for i in range(41)}}, "41 keys with a case; .* 40"),
     ],
 )
 def test_parameters_that_make_no_rule_are_refused_with_the_reason(fields, says):

@@ -69,6 +69,19 @@ def test_a_step_is_unknown_first_and_told_by_five_builds(send):
     assert build_standing(build=bad).verdict == "regressed"
 
 
+@pytest.mark.parametrize(("pattern", "incidents"), [("tokenizer/**", 0), ("bert/**", 1)])
+def test_later_builds_decide_by_the_rule_of_the_case(project, send, pattern, incidents):
+    for number in range(1, 31):
+        send(number, 0.010)
+    for number in range(31, 34):
+        send(number, 0.0115)
+    assert Suspicion.objects.exists()
+    project.rule_changes.create(parameters={"relevant": {f"{pattern}:latency_p50": 0.3}})
+    for number in range(34, 39):
+        send(number, 0.0115)
+    assert Incident.objects.count() == incidents
+
+
 def test_what_comes_back_by_itself_is_told_to_nobody(send):
     for number in range(1, 31):
         send(number, 0.010)

@@ -251,6 +251,33 @@ def test_the_projects_rule_holds_and_is_written_down(project):
     assert evidence["relative_low"] < evidence["relative"] < evidence["relative_high"]
 
 
+@pytest.mark.parametrize(
+    ("relevant", "told"),
+    [
+        ({"cnn/torch/*/*:latency_p50": 0.3}, None),
+        ({"cnn/onnxruntime/*/*:latency_p50": 0.3}, 0.03),
+        ({"latency_p50": 0.3, "cnn/**:latency_p50": 0.04}, 0.04),
+        ({"latency_p50": 0.01, "cnn/**:latency_p50": 0.3}, None),
+    ],
+)
+@pytest.mark.parametrize("quiet", [12, 30])
+def test_the_rule_of_a_case_holds_for_its_series(project, relevant, told, quiet):
+    """A young level is judged by windows, an old one online."""
+    project.rule_changes.create(parameters={"relevant": relevant})
+    history_make(project, [*level(quiet, seed=16), *level(6, seed=17, at=1.2)])
+    reports_screen()
+    found = [row.evidence["parameters"]["relevant"] for row in Suspicion.objects.all()]
+    assert found == ([] if told is None else [told])
+
+
+@pytest.mark.parametrize(("pattern", "verdicts"), [("cnn/torch/*/*", 0), ("bert/**", 1)])
+def test_the_rule_of_a_case_holds_for_a_counted_metric(project, pattern, verdicts):
+    project.rule_changes.create(parameters={"relevant": {f"{pattern}:model_size": 0.5}})
+    history_make(project, [1e6, 1e6, 1.2e6], metric="model_size")
+    reports_screen()
+    assert Verdict.objects.filter(kind="regressed").count() == verdicts
+
+
 def test_an_unstable_point_of_an_old_level_is_left_out(project):
     history_make(project, level(30, seed=18))
     for ordinal in (31, 32, 33):

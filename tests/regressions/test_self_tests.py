@@ -65,6 +65,15 @@ def test_the_newest_build_is_compared_with_itself_behind_everything_else(measure
     assert claimed.job == other
 
 
+@pytest.mark.parametrize(("pattern", "step"), [("cnn/torch/*/*", 0.2), ("bert/**", 0.03)])
+def test_the_step_in_question_is_the_smallest_told_of_the_case(project, measured, pattern, step):
+    table = {f"{pattern}:latency_p50": 0.2}
+    project.rule_changes.create(parameters={"relevant": table})
+    self_tests_order()
+    spec = jobs_ordered().get().spec
+    assert (spec["relevant"], spec["suspected"][0]["relative"]) == (table, step)
+
+
 def test_a_night_has_its_self_tests_once_however_often_it_is_asked(measured):
     assert self_tests_order() == 1
     assert self_tests_order() == 0

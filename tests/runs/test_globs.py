@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perfsite.runs.globs import glob_any, glob_compile
+from perfsite.runs.globs import glob_any, glob_compile, globs_meet
 
 TABLE = [
     ("*.md", ["README.md", ".md"], ["docs/a.md", "README.mdx"]),
@@ -87,8 +88,44 @@ def test_a_hostile_pattern_ends_soon(pattern: str, path: str):
     assert time.monotonic() - started < 2  # backtracking over such stars would outlive the site
 
 
+@pytest.mark.parametrize(
+    ("pattern", "ends"),
+    [("*a" * 98, "bc"), ("?*" * 99, "bc"), ("**/" * 65, "bc"), ("*/**/" * 39, "bc"), ("**/a/" * 39, "bc")],
+)
+def test_hostile_patterns_are_held_against_each_other_soon(pattern: str, ends: str):
+    started = time.monotonic()
+    assert not globs_meet(*(pattern + end for end in ends))
+    assert time.monotonic() - started < 0.5  # forty of them make 780 pairs
+
+
 def test_any():
     globs = [glob_compile("a"), glob_compile("b/**")]
     assert glob_any(globs, "b/c")
     assert not glob_any(globs, "c")
     assert not glob_any([], "a")
+
+
+# as long as two patterns of four parts, or signs, can ask for
+_WORDS = ["".join(word) for size in range(9) for word in itertools.product("ab", repeat=size)]
+_PATHS = [list(word) for word in _WORDS if word]
+_SIGNS = st.text("ab?*", min_size=1, max_size=4).filter(lambda text: "**" not in text)
+_PARTS = st.lists(st.sampled_from(["a", "b", "*", "?", "**"]), min_size=1, max_size=4)
+
+
+@given(_PARTS, _PARTS)
+@settings(max_examples=300, deadline=None)
+def test_two_patterns_meet_where_a_path_matches_both(one: list[str], other: list[str]):
+    some = any(_reference(one, path) and _reference(other, path) for path in _PATHS)
+    assert globs_meet("/".join(one), "/".join(other)) == some
+
+
+@given(_SIGNS, _SIGNS)
+@settings(max_examples=300, deadline=None)
+def test_two_segments_meet_where_a_word_matches_both(one: str, other: str):
+    some = any(_segment(one, word) and _segment(other, word) for word in _WORDS)
+    assert globs_meet(one, other) == some
+
+
+def test_a_folder_meets_what_is_below_it():
+    assert globs_meet("docs/", "**/a.md")
+    assert not globs_meet("docs/", "docs")

@@ -181,6 +181,18 @@ def test_another_measure_job_tells_how_to_compare_a_build_that_was_never_measure
         ordered(job.run.build, middle, like=like, watch=[])
 
 
+def test_the_worker_is_told_what_holds_for_each_case_without_patterns(job):
+    other = case_make(runner="onnxruntime")
+    table = {"latency_p50": 0.05, "cnn/torch/*/*:latency_p50": 0.1, "cnn/**:model_size": 0.2}
+    watch = [(CASE, "latency_p50"), (other, "latency_p50")]
+    asked = ordered(build_make(job.run.build.project, 3), job.run.build, watch=watch, relevant=table)
+    assert asked.spec["relevant"] == table
+    Job.objects.exclude(pk=asked.pk).update(state="done")
+    order = order_make(attempt=claim(worker_make()))
+    assert order.relevant == {"latency_p50": 0.05, "model_size": 0.2}
+    assert order.case_relevant == ({"latency_p50": 0.1}, {})
+
+
 def test_a_build_can_be_compared_with_itself(job):
     Job.objects.filter(pk=job.pk).update(state="done")
     build = job.run.build

@@ -91,6 +91,26 @@ def test_the_orders_own_alpha_and_relevant_change_decide(repository: Repository)
     assert next(large.comparisons("")).verdict == "same"
 
 
+def test_a_cases_own_relevant_change_goes_before_the_metrics(repository: Repository) -> None:
+    watch = ((0, "latency_p50"), (1, "latency_p50"))
+    given = {"relevant": {"latency_p50": 0.1, "latency_p90": 0.1}, "suspected": ()}
+    tables = ({}, {"latency_p50": 0.5, "latency_p90": 0.5})
+    order = order_make(repository, cases=(CASE, OTHER), watch=watch, case_relevant=tables, **given)
+    watches = Watches.of(Order.model_validate_json(order.model_dump_json()))
+    ratios = [1.2, 1.21, 1.19, 1.2, 1.2, 1.2]
+    for number, ratio in enumerate(ratios):
+        values = pair(number, ratio).values
+        both = (*values, *((1, *row[1:]) for row in values))
+        watches.take(Pair(number=number, values=both))
+    told = {(row.case.runner, row.metric): row.verdict for row in watches.comparisons("")}
+    assert told == {
+        ("tensorrt", "latency_p50"): "regressed",
+        ("tensorrt", "latency_p90"): "regressed",
+        ("onnxruntime", "latency_p50"): "same",
+        ("onnxruntime", "latency_p90"): "same",
+    }
+
+
 def test_a_pair_without_the_watched_metric_and_a_watch_without_a_case_are_refused(
     repository: Repository,
 ) -> None:

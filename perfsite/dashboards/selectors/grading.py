@@ -28,6 +28,7 @@ from perfsite.results.metrics import metric_row
 from perfsite.results.models import Series
 from perfsite.results.selectors import metric_judged
 from perfsite.runs.models import Build, Project
+from perfsite.runs.relevant import key_read
 
 _CHANGES = 50
 _LISTED = 20
@@ -118,18 +119,32 @@ def number_fields(parameters: Mapping[str, Any]) -> list[Field]:
 
 
 def relevant_fields(parameters: Mapping[str, Any], *, project: Project) -> list[Field]:
-    """The form's fields of the relevant changes, in per cent: of every judged metric that there is."""
+    """The form's fields of the relevant changes, in per cent: of every judged metric and the rule's keys."""
     rows = Series.objects.filter(metric_judged(), project=project).order_by()
-    names = {*rows.values_list("metric", flat=True).distinct(), *parameters["relevant"]}
+    given = parameters["relevant"]
+    keys = {*rows.values_list("metric", flat=True).distinct(), *given}
     places = {name: place for place, name in enumerate(METRICS)}
-    fields = []
-    for name in sorted(names, key=lambda name: (places.get(name, len(places)), name)):
-        row, value = metric_row(name), parameters["relevant"].get(name)
-        usual = "" if row is None else f"{100 * row.relevant:g}"
-        fields.append(
-            Field(f"relevant.{name}", metric_title(name), "" if value is None else f"{100 * value:g}", usual)
-        )
-    return fields
+
+    def place(key: str) -> tuple[int, str, str]:
+        case, metric = key_read(key)
+        return places.get(metric, len(places)), metric, case
+
+    return [_relevant_field(key, given) for key in sorted(keys, key=place)]
+
+
+def _relevant_field(key: str, given: Mapping[str, float]) -> Field:
+    """`usual` of a key with a case is what the metric has without one."""
+    case, metric = key_read(key)
+    row = metric_row(metric)
+    usual = given.get(metric) if case else None
+    if usual is None and row is not None:
+        usual = row.relevant
+    return Field(
+        f"relevant.{key}",
+        f"{metric_title(metric)} of {case}" if case else metric_title(metric),
+        f"{100 * given[key]:g}" if key in given else "",
+        "" if usual is None else f"{100 * usual:g}",
+    )
 
 
 def told_listed(rows: Sequence[Told], *, project: Project) -> list[Listed]:

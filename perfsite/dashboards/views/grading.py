@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -27,11 +28,13 @@ from perfsite.dashboards.views.reading import page
 from perfsite.dashboards.views.twins import Table, page_render
 from perfsite.regressions.grading.dry_run import PAGE_POINTS, dry_run
 from perfsite.regressions.grading.figures import Grading, grading_read
-from perfsite.regressions.grading.rules import BOUNDS, rule_change, rule_now, rule_with
+from perfsite.regressions.grading.rules import BOUNDS, RELEVANT_HELP, rule_change, rule_now, rule_with
 from perfsite.regressions.grading.words import rule_words
 from perfsite.runs.models import Project
+from perfsite.runs.relevant import key_read
 
 _RELEVANT = "relevant."
+_ONE_MORE = ("case", "metric", "part")
 
 
 @require_safe
@@ -51,6 +54,8 @@ def grading(request: HttpRequest, slug: str) -> HttpResponse:
             )
         except PerfsiteError as error:
             problem = str(error)
+    fields = relevant_fields(tried, project=project)
+    names = (field.name.removeprefix(_RELEVANT) for field in fields)
     context = {
         "project": project,
         "tab": "grading",
@@ -64,7 +69,10 @@ def grading(request: HttpRequest, slug: str) -> HttpResponse:
         "history": rule_history(project=project),
         "since": rule_since(project=project),
         "numbers": number_fields(tried),
-        "relevant": relevant_fields(tried, project=project),
+        "relevant": fields,
+        "metrics": [name for name in names if not key_read(name)[0]],
+        "relevant_help": RELEVANT_HELP,
+        "one_more": {name: request.GET.get(name, "") for name in _ONE_MORE} if problem else {},
         "trial": trial,
         "problem": problem,
     }
@@ -114,7 +122,7 @@ def rule_apply(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _parameters(project: Project, query: QueryDict) -> dict[str, Any]:
-    """The rule that a form describes; an empty field of a metric means its usual relevant change.
+    """The rule that a form describes; an empty field of a relevant change means the usual one.
 
     Raises:
         PerfsiteError: a field is no number, or the numbers make no rule.
@@ -128,7 +136,18 @@ def _parameters(project: Project, query: QueryDict) -> dict[str, Any]:
         name.removeprefix(_RELEVANT): _number(name, sent[name]) / 100 if sent[name].strip() else None
         for name in metrics
     }
+    changes["relevant"] |= _one_more(sent)
     return rule_with(project_id=project.pk, changes=changes)
+
+
+def _one_more(sent: Mapping[str, str]) -> dict[str, float]:
+    """The key with a case that the form adds, if any."""
+    case, metric, part = (sent.get(name, "").strip() for name in _ONE_MORE)
+    if not case and not part:
+        return {}
+    if not case or not part:
+        raise PerfsiteError("a case's own smallest change needs the case and the per cent")
+    return {f"{case}:{metric}": _number("part", part) / 100}
 
 
 def _number(name: str, text: str) -> float:

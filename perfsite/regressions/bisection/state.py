@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from benchmarks.metrics import Metric, metric_get
 from benchmarks.report import Comparison
@@ -12,6 +12,7 @@ from perfsite.regressions.selectors import EXCLUDED
 from perfsite.results.models import Measurement, Report, Series
 from perfsite.runs.cases import case_key
 from perfsite.runs.models import Build, Job
+from perfsite.runs.relevant import Relevant
 from perfsite.runs.states import JOB_ENDED
 
 BACKFILL_MOST = 20  # measure jobs that a search for an exact change may order
@@ -72,8 +73,8 @@ class Searched:
 def metric_told(regression: Regression) -> Metric:
     """The metric of a regression, with the smallest change that its verdict was to tell."""
     row, job = metric_get(regression.series.metric), regression.verdict.job
-    told = (job.spec if job else {}).get("relevant", {}).get(row.name)
-    return row if told is None else replace(row, relevant=told)
+    told = Relevant((job.spec if job else {}).get("relevant", {}))
+    return told.metric_of(row, case=regression.series.case_label)
 
 
 def searched(*, bisection: Bisection) -> Searched | None:

@@ -120,13 +120,13 @@ def _points(row: Suspicion) -> list[Measurement]:
 
 def _found(row: Suspicion, points: Sequence[Measurement], place: int) -> Found | None:
     """The change that the pass finds near the suspected build, in the suspected direction."""
-    metric = metric_get(row.series.metric)
-    relevant = rule_of(project_id=row.series.project_id).relevant_of(metric)
+    rule = rule_of(project_id=row.series.project_id)
+    metric = rule.metric_of(metric_get(row.series.metric), case=row.series.case_label)
     index = next((i for i, point in enumerate(points) if point.ordinal >= place), len(points) - 1)
     values = [point.value for point in points]
     near = [
         change
-        for change in changes_find(values, relevant=relevant, grain=metric.grain)
+        for change in changes_find(values, relevant=metric.relevant, grain=metric.grain)
         if abs(change.index - index) <= NEAR and change.index > 0
         and change.relative * row.evidence.get("relative", 0.0) > 0
     ]  # fmt: skip

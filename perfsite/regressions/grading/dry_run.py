@@ -188,7 +188,8 @@ def _histories(project: Project, wanted: Sequence[int]) -> Iterator[tuple[Series
             rows = [row for row in points.get(key, []) if metric and row[2] >= metric.samples]
             if metric and rows:
                 ordinals, values, _, unstable = (list(column) for column in zip(*rows, strict=True))
-                yield known[key], History(metric, ordinals, values, unstable, records.get(key, {}))
+                case, told = known[key].case_label, records.get(key, {})
+                yield known[key], History(case, metric, ordinals, values, unstable, told)
 
 
 def _points_read(ids: Sequence[int], behind: int) -> dict[int, list[tuple[int, float, int, bool]]]:

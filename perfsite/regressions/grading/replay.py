@@ -46,8 +46,12 @@ class Record:
 
 @dataclass(frozen=True)
 class History:
-    """A series: its points in branch order, and the answers on record by ordinal."""
+    """A series: its points in branch order, and the answers on record by ordinal.
 
+    `case` is the label that patterns match.
+    """
+
+    case: str
     metric: Metric
     ordinals: Sequence[int]
     values: Sequence[float]
@@ -57,6 +61,7 @@ class History:
 
 def history_replay(history: History, policy: Policy) -> list[Doubt]:
     """What the screen would have suspected under `policy`, and what would have come of it."""
+    history = replace(history, metric=policy.rule.metric_of(history.metric, case=history.case))
     if history.metric.exact:
         return _counted(history, policy.rule)
     return _Replay(history, policy).run()
@@ -67,7 +72,8 @@ def histories_replay(history: History, policies: tuple[Policy, Policy]) -> tuple
     first, second = policies
     metric = history.metric
     same = first.rule.score == second.rule.score or metric.exact
-    same &= first.rule.relevant_of(metric) == second.rule.relevant_of(metric)
+    told = [policy.rule.metric_of(metric, case=history.case).relevant for policy in policies]
+    same &= told[0] == told[1]
     before = history_replay(history, first)
     if same and not any(record.a for record in history.records.values()):
         return before, before
@@ -75,7 +81,7 @@ def histories_replay(history: History, policies: tuple[Policy, Policy]) -> tuple
 
 
 class _Replay:
-    """One series under one policy."""
+    """One series under one policy, whose relevant change its metric has."""
 
     def __init__(self, history: History, policy: Policy) -> None:
         self.history, self.policy = history, policy
@@ -136,7 +142,7 @@ class _Replay:
         metric, policy = self.history.metric, self.policy
         change = answer.change
         test = SequentialTest(
-            replace(metric, relevant=policy.rule.relevant_of(metric)),
+            metric,
             suspected=Suspected(change.before, change.after, change.relative, answer.score),
             budget=Budget(first=1, most=policy.max_pairs, alpha=policy.alpha),
         )
@@ -154,8 +160,7 @@ class _Replay:
         """What the pass over the whole history says about the build; it runs once, and only when asked."""
         if self._passed is None:
             metric = self.history.metric
-            relevant = self.policy.rule.relevant_of(metric)
-            found = changes_find(self.history.values, relevant=relevant, grain=metric.grain)
+            found = changes_find(self.history.values, relevant=metric.relevant, grain=metric.grain)
             self._passed = [change.index for change in found]
         index = self.places[answer.start]
         return "confirmed" if any(abs(place - index) <= NEAR for place in self._passed) else "refuted"

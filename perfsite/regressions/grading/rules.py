@@ -13,6 +13,7 @@ from perfsite.regressions.detection import EAGER, Budget
 from perfsite.regressions.models import RuleChange
 from perfsite.results.metrics import metric_is_judged
 from perfsite.runs.models import Project
+from perfsite.runs.relevant import case_check, key_read, keys_tied
 
 DEFAULTS: dict[str, Any] = {
     "score": EAGER.score,
@@ -28,6 +29,12 @@ BOUNDS: dict[str, tuple[float, float, str]] = {
     "max_pairs": (2, 200, "how many pairs a comparison may run"),
 }
 _LARGEST_RELEVANT = 1.0
+_CASES_MOST = 40  # each is held against every other
+
+RELEVANT_HELP = (
+    "METRIC, or CASE:METRIC where CASE is a pattern of model/runner/precision/shape as in perfsite.toml "
+    "(resnet50/onnxruntime/*/*); a key with a case goes before one without, of several the longest pattern"
+)
 
 
 def rule_checked(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,7 +66,7 @@ def rule_now(*, project_id: int) -> dict[str, Any]:
 
 
 def rule_with(*, project_id: int, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters that hold now with `changes`; of a metric whose relevant change is None the default.
+    """The parameters that hold now with `changes`; a key of `relevant` that is None goes.
 
     Raises:
         PerfsiteError: as `rule_checked`.
@@ -67,7 +74,7 @@ def rule_with(*, project_id: int, changes: Mapping[str, Any]) -> dict[str, Any]:
     now = rule_now(project_id=project_id)
     relevant = changes.get("relevant", {})
     if not isinstance(relevant, Mapping):
-        raise PerfsiteError(f"relevant is {relevant!r}; it is a table from metric to a part of 1")
+        raise _no_table(relevant)
     merged = {**now["relevant"], **relevant}
     kept = {name: value for name, value in merged.items() if value is not None}
     return rule_checked({**now, **changes, "relevant": kept})
@@ -110,11 +117,35 @@ def _number(name: str, value: Any) -> float | int:
 
 def _relevant(table: Any) -> dict[str, float]:
     if not isinstance(table, Mapping):
-        raise PerfsiteError(f"relevant is {table!r}; it is a table from metric to a part of 1")
-    for metric, value in table.items():
-        if not isinstance(metric, str) or not metric_is_judged(metric):
-            raise PerfsiteError(f"relevant names {metric!r}, which is no metric that is judged")
+        raise _no_table(table)
+    for key, value in table.items():
+        _key_check(key)
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not 0.0 <= value <= _LARGEST_RELEVANT:
-            raise PerfsiteError(f"relevant of {metric} is {value!r}; it is a part of 1: 0.05 is 5 %")
-    return {metric: float(table[metric]) for metric in sorted(table)}
+            raise PerfsiteError(f"relevant of {key} is {value!r}; it is a part of 1: 0.05 is 5 %")
+    cases = [key for key in table if key_read(key)[0]]
+    if len(cases) > _CASES_MOST:
+        raise PerfsiteError(f"relevant has {len(cases)} keys with a case; it can have {_CASES_MOST}")
+    if tied := keys_tied(cases):
+        raise PerfsiteError(
+            f"relevant has {tied[0]} and {tied[1]}, equally long patterns that one case can match: "
+            "nothing tells which holds; make one of them longer"
+        )
+    return {key: float(table[key]) for key in sorted(table)}
+
+
+def _key_check(key: Any) -> None:
+    case, metric = key_read(key) if isinstance(key, str) else ("", key)
+    if not isinstance(metric, str) or not metric_is_judged(metric):
+        raise PerfsiteError(
+            f"relevant names {metric!r}, which is no metric that is judged; a key is METRIC or CASE:METRIC"
+        )
+    if case or key != metric:
+        try:
+            case_check(case)
+        except ValueError as error:
+            raise PerfsiteError(f"relevant has {key!r}: {error}") from None
+
+
+def _no_table(given: Any) -> PerfsiteError:
+    return PerfsiteError(f"relevant is {given!r}; it is a table from METRIC or CASE:METRIC to a part of 1")

@@ -28,9 +28,10 @@ from perfsite.regressions.models import SelfTest
 from perfsite.regressions.selectors import change_rank
 from perfsite.results.models import Measurement, Report, Series
 from perfsite.results.selectors import metric_judged
-from perfsite.runs.cases import case_find, case_key, cases_of
+from perfsite.runs.cases import case_find, case_key, case_label, cases_of
 from perfsite.runs.comparing import compare_order
 from perfsite.runs.models import Build, Job, Project, Worker
+from perfsite.runs.relevant import Relevant
 from perfsite.runs.states import JOB_ENDED
 
 PURPOSE = "self-test"
@@ -144,8 +145,8 @@ def _group_order(device_class: str, turns: Sequence[_Turn]) -> None:
 
 def _suspected(turn: _Turn, rule: Mapping[str, Any]) -> Suspected:
     """The step a confirmation would be about: for the worse, the smallest told, as sure as asked."""
-    metric = metric_get(turn.metric)
-    size = rule["relevant"].get(turn.metric, metric.relevant)
+    metric = Relevant(rule["relevant"]).metric_of(metric_get(turn.metric), case=case_label(turn.case))
+    size = metric.relevant
     if turn.value:
         size = max(size, metric.grain / abs(turn.value))
     step = size if metric.better == "lower" else -size

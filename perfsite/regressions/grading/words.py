@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from perfsite.regressions.grading.doubt import OUTCOMES, Doubt
 from perfsite.regressions.grading.rates import Rate
+from perfsite.runs.relevant import key_words
 
 
 def share_words(rate: Rate) -> str:
@@ -70,11 +72,11 @@ _RULE_WORDS = {"score": "score", "alpha": "alpha", "max_pairs": "most pairs"}
 
 
 def rule_words(parameters: Mapping[str, Any]) -> str:
-    """`score 3.2, alpha 0.01, most pairs 20, relevant latency_p50 5 %`."""
+    """`score 3.2, alpha 0.01, most pairs 20, relevant latency_p50 5 %, relevant model_size of a/** 1 %`."""
     words = [f"{word} {parameters[name]:g}" for name, word in _RULE_WORDS.items() if name in parameters]
     words += [
-        f"relevant {metric} {_percent(value)} %"
-        for metric, value in sorted(parameters.get("relevant", {}).items())
+        f"relevant {key_words(key)} {_percent(value)} %"
+        for key, value in sorted(parameters.get("relevant", {}).items())
     ]
     return ", ".join(words)
 
@@ -91,7 +93,8 @@ def command_words(slug: str, parameters: Mapping[str, Any]) -> str:
     """The command that tries these parameters on the whole history."""
     words = [f"python manage.py dry_run --project {slug}"]
     words += [f"--{name.replace('_', '-')} {parameters[name]:g}" for name in ("score", "alpha", "max_pairs")]
-    words += [f"--relevant {metric}={value:g}" for metric, value in sorted(parameters["relevant"].items())]
+    relevant = sorted(parameters["relevant"].items())
+    words += [f"--relevant {shlex.quote(f'{key}={value:g}')}" for key, value in relevant]
     return " ".join(words)
 
 

@@ -110,7 +110,6 @@ def _is_quiet(memory: Memory, metric: Metric, rule: Rule) -> bool:
     level = next((i for i, place in enumerate(places) if place >= memory.level), 0)
     if len(values) - 1 - level < limits.min_points:
         return False
-    relevant = rule.relevant_of(metric)
     for width in limits.windows:
         start = len(values) - width
         if start <= level:
@@ -118,7 +117,7 @@ def _is_quiet(memory: Memory, metric: Metric, rule: Rule) -> bool:
         before = median(values[max(level, start - limits.level_points) : start])
         window = values[start:]
         after = min(window, key=lambda value: abs(value - before)) if width == 2 else median(window)
-        if abs(after - before) > max(metric.grain, relevant * abs(before)):
+        if abs(after - before) > max(metric.grain, metric.relevant * abs(before)):
             return False
     return True
 
@@ -136,7 +135,7 @@ def _screened(
     found = screen(
         values,
         better=metric.better or "lower",
-        relevant=rule.relevant_of(metric),
+        relevant=metric.relevant,
         grain=metric.grain,
         exact=metric.exact,
         level_start=next((i for i, place in enumerate(places) if place >= level), 0),
@@ -180,7 +179,7 @@ def _told_answer(told: Told, memory: Memory, metric: Metric, rule: Rule) -> Answ
         detector=ONLINE_DETECTOR,
         parameters={
             "better": metric.better,
-            "relevant": rule.relevant_of(metric),
+            "relevant": metric.relevant,
             "grain": metric.grain,
             **asdict(persona),
         },

@@ -25,8 +25,13 @@ from perfsite.runs.models import Build, Job
 def part_screen(*, points: Sequence[Point], job: Job, rule: Rule) -> int:
     """Screen those of a job's points whose series nobody moved since they were read; returns how many."""
     states = worklist.states_lock(series_ids=[point.series_id for point in points])
+    cases = worklist.case_labels(series_ids=states) if rule.has_cases else {}
     turns = [
-        Turn(point, states[point.series_id], metric_get(point.metric))
+        Turn(
+            point,
+            states[point.series_id],
+            rule.metric_of(metric_get(point.metric), case=cases.get(point.series_id, "")),
+        )
         for point in points
         if point.seen == (states[point.series_id].screened_through, states[point.series_id].build_id)
     ]

@@ -177,7 +177,7 @@ class Memory:
 
 def memory_new(*, metric: Metric, rule: Rule) -> Memory:
     """The state of a series without points."""
-    return Memory(LevelScreen(rule.persona, relevant=rule.relevant_of(metric), grain=metric.grain))
+    return Memory(LevelScreen(rule.persona, relevant=metric.relevant, grain=metric.grain))
 
 
 def _places(newest: int, gaps: bytes) -> list[int]:

@@ -19,7 +19,8 @@ from perfsite.regressions.screening.worklist import Point
 class Turn:
     """A point whose turn it is, with its series' state and what was said about it.
 
-    `memory` is None for a counted metric, whose numbers are in `values`.
+    `metric` has the relevant change that holds for the series; `memory` is None for a counted metric,
+    whose numbers are in `values`.
     """
 
     point: Point
@@ -53,7 +54,7 @@ def memories_read(turns: Sequence[Turn], rule: Rule) -> None:
 def _memory_unpack(turn: Turn, rule: Rule) -> Memory:
     metric = turn.metric
     return Memory.from_json(
-        turn.state.screen, persona=rule.persona, relevant=rule.relevant_of(metric), grain=metric.grain
+        turn.state.screen, persona=rule.persona, relevant=metric.relevant, grain=metric.grain
     )
 
 

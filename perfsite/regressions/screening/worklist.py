@@ -123,6 +123,12 @@ def states_lock(*, series_ids: Iterable[int]) -> dict[int, SeriesState]:
     return found
 
 
+def case_labels(*, series_ids: Iterable[int]) -> dict[int, str]:
+    """The case of each series as patterns match it."""
+    rows = Series.objects.filter(pk__in=list(series_ids)).only("model", "runner", "precision", "shape")
+    return {row.pk: row.case_label for row in rows}
+
+
 def places_lost(*, places: Mapping[int, Place]) -> set[int]:
     """The series whose newest screened point is no longer there, though its build may be."""
     rows = Measurement.objects.filter(

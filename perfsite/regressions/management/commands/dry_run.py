@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from perfsite.core.errors import PerfsiteError
 from perfsite.regressions.grading.dry_run import EVERY_POINT, DryRun, Side, Told, dry_run
-from perfsite.regressions.grading.rules import rule_with
+from perfsite.regressions.grading.rules import RELEVANT_HELP, rule_with
 from perfsite.regressions.grading.words import rule_words, side_words, told_words
 from perfsite.regressions.management.commands.grade import project_named
 
@@ -30,8 +30,9 @@ class Command(BaseCommand):
             "--relevant",
             action="append",
             default=[],
-            metavar="METRIC=PART",
-            help="smallest relative change of a metric worth telling: latency_p50=0.05; may be repeated",
+            metavar="KEY=PART",
+            help="smallest relative change worth telling, latency_p50=0.05 is 5 %%; may be repeated. "
+            f"KEY is {RELEVANT_HELP}",
         )
         parser.add_argument(
             "--points", type=int, default=EVERY_POINT, help="stop after about so many points (default: all)"
@@ -77,8 +78,11 @@ def _side(side: Side) -> str:
 
 
 def _part(text: str) -> tuple[str, float]:
-    metric, _, value = text.partition("=")
+    key, _, value = text.rpartition("=")  # a shape has such signs, too: b8,qps=50
     try:
-        return metric, float(value)
+        return key, float(value)
     except ValueError:
-        raise CommandError(f"--relevant {text} is not METRIC=PART; write latency_p50=0.05 for 5 %") from None
+        raise CommandError(
+            f"--relevant {text} is neither METRIC=PART nor CASE:METRIC=PART; write latency_p50=0.05 for 5 %, "
+            "or 'resnet50/onnxruntime/*/*:latency_p50=0.05'"
+        ) from None
