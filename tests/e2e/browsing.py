@@ -1,6 +1,5 @@
 """A real headless Chromium over the pages of a test's own database."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -9,20 +8,15 @@ from django.core.cache import cache
 from django.core.management import call_command
 
 from perfsite.results.models import Series
+from tests.e2e.chromium import CHROMIUM, DRIVER, FLAGS
 
 selenium = pytest.importorskip("selenium", reason="selenium is not installed: pip install '.[test]'")
 from selenium import webdriver  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 PATIENCE_S = 60
-FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-dev-shm-usage "
-    "--disable-background-networking --disable-component-update --disable-sync --hide-scrollbars"
-)
 NEEDS = [
     pytest.mark.e2e,
     pytest.mark.slow,

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from selenium import webdriver
 
-from tests.e2e.browsing import CHROMIUM, DRIVER, FLAGS
+from tests.e2e.chromium import CHROMIUM, DRIVER, FLAGS
 
 os.environ |= {"SE_OFFLINE": "true", "SE_AVOID_STATS": "true"}
 _WATCH = """

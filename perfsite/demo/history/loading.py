@@ -147,9 +147,17 @@ def ids_settle(models: Sequence[type[Model]]) -> None:
 def rows_settle() -> None:
     """Let PostgreSQL know what was loaded, as autovacuum would in time: plans and index-only scans need it.
 
-    Within a transaction there is no vacuum; statistics are gathered there too.
+    Within a transaction there is no vacuum; statistics are gathered there too.  A site's SQLite is never
+    analysed, so what the loading gathered is forgotten: from it the planner learns that nearly every job
+    has one state, and no longer asks the index for the few that have another.
     """
-    if connection.vendor != "postgresql":
-        return
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE" if connection.in_atomic_block else "VACUUM (ANALYZE)")
+        if connection.vendor == "postgresql":
+            cursor.execute("ANALYZE" if connection.in_atomic_block else "VACUUM (ANALYZE)")
+        elif _is_analysed(cursor):
+            cursor.execute("DELETE FROM sqlite_stat1")
+
+
+def _is_analysed(cursor: Any) -> bool:
+    cursor.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat1'")
+    return cursor.fetchone() is not None
