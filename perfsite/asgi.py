@@ -17,6 +17,8 @@ application = body_limited(
     {"/webhooks/": settings.WEBHOOK_MAX_BYTES, "/api/v1/": settings.ARTIFACT_MAX_BYTES},
 )
 
-from perfsite.runs.sweep import site_started  # noqa: E402 - the apps must be loaded first
+from perfsite.core.garbage import startup_freeze  # noqa: E402 - the apps must be loaded first
+from perfsite.runs.sweep import site_started  # noqa: E402
 
+startup_freeze()
 site_started()

@@ -28,6 +28,7 @@ from django.test import Client  # noqa: E402
 from django.test.utils import CaptureQueriesContext  # noqa: E402
 from django.urls import reverse  # noqa: E402
 
+from perfsite.core.garbage import startup_freeze  # noqa: E402
 from perfsite.regressions.models import Incident, Verdict  # noqa: E402
 from perfsite.results.models import Series  # noqa: E402
 from perfsite.runs.models import Project, Run  # noqa: E402
@@ -103,6 +104,7 @@ def main() -> None:
     user, _ = get_user_model().objects.get_or_create(username="page-times", defaults={"is_superuser": True})
     client = Client(HTTP_HOST="localhost")
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    startup_freeze()  # as the server does
     pages = [page for page in pages_of(project) if page.name.startswith(options.only)]
     for page in pages:
         with CaptureQueriesContext(connection) as queries:
