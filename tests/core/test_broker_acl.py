@@ -120,6 +120,7 @@ def test_a_real_worker_wakes_with_it_and_nothing_is_denied(server, wake, tmp_pat
     assert denied <= {"client|setinfo"}  # a courtesy of the library that may fail
 
 
+@pytest.mark.django_db
 def test_the_command_prints_the_line_and_makes_the_user(server, settings, monkeypatch):
     settings.REDIS_URL = server
     monkeypatch.setenv("PERFSITE_WORKER_REDIS_PASSWORD", SECRET)
@@ -131,6 +132,7 @@ def test_the_command_prints_the_line_and_makes_the_user(server, settings, monkey
     assert worker_client(server).ping()
 
 
+@pytest.mark.django_db
 def test_without_a_password_one_is_made_and_shown_once(server, settings, monkeypatch):
     settings.REDIS_URL = server
     monkeypatch.delenv("PERFSITE_WORKER_REDIS_PASSWORD", raising=False)

@@ -59,6 +59,7 @@ class Command(BaseCommand):
         secret = given or secrets.token_hex(24)
         self.stdout.write(acl_line(secret))
         if apply:
+            embedded_migrate()
             kept = acl_apply(url=settings.REDIS_URL, secret=secret)
             audit_console(action="worker-broker", target=USER)
             word = (
