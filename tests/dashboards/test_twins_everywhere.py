@@ -29,6 +29,7 @@ WITHOUT = {
     "schedule-remove": "a question",
     "note-remove": "a question",
     "mark-remove": "a question",
+    "project-new": "a form",
     "project-settings": "a form",
     "member-remove": "a question",
     "tokens": "settings: keys are not handed out in bulk",

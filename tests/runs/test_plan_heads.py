@@ -120,7 +120,12 @@ def test_the_rules_of_confirmations_travel_with_each_job(project, repository):
     push(project, repository.commit("one", perfsite_DOT_toml=text))
     builds_plan()
     told = Job.objects.filter(model="cnn").get().spec["confirmation"]
-    assert told == {"minutes_per_day": 30, "max_pairs": 20, "bisect": False}
+    assert told == {
+        "minutes_per_day": 30,
+        "max_pairs": 20,
+        "bisect": False,
+        "false_alarms_per_day": 0.2,
+    }
 
 
 @pytest.mark.parametrize(
