@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -201,20 +202,23 @@ def test_a_model_that_dies_before_a_verdict_tells_what_it_grew_by(tmp_path):
     assert f"{grown:.2f} MiB" in sentence, sentence
 
 
+@pytest.mark.timeout(600)  # readings come later the busier the machine is
 def test_a_stop_in_the_middle_of_a_segment_ends_with_a_report(tmp_path):
+    asked = []
+
     def stop():
         while not (streams := list((tmp_path / "work").glob("soak-*/segment-*.bin"))):
             time.sleep(0.05)
-        while streams[0].stat().st_size < 60 * RECORD.itemsize:
+        while streams[0].stat().st_size < 100 * RECORD.itemsize:
             time.sleep(0.05)
+        asked.append(time.monotonic())
         (streams[0].parent / "stop").touch()
 
     asking = threading.Thread(target=stop)
     asking.start()
-    began = time.monotonic()
     report = leaky(tmp_path, "native", duration_s=3600)
     asking.join()
-    assert time.monotonic() - began < 120
+    assert time.monotonic() - asked[0] < 60
     assert metrics(report)["leak_host_heap"] == pytest.approx(KIB, rel=0.1)
     assert "the soak was stopped after" in remarks(report)["soak-stopped"]
     assert "of 60.0 minutes" in remarks(report)["soak-stopped"]
@@ -230,10 +234,22 @@ Path({folder!r}, "report.json").write_text(report.model_dump_json())
 """
 
 
-def long_soak(folder: Path, seconds: float) -> subprocess.Popen:
-    tests = str(Path(__file__).parent)
-    code = _LONG.format(root=str(ROOT), tests=tests, folder=str(folder), seconds=seconds)
-    return subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+@pytest.fixture
+def long_soak(tmp_path):
+    """Begins a soak of an hour in a process of its own; none of them outlives the test: they leak."""
+    begun = []
+
+    def begin() -> subprocess.Popen:
+        tests = str(Path(__file__).parent)
+        code = _LONG.format(root=str(ROOT), tests=tests, folder=str(tmp_path), seconds=3600)
+        begun.append(subprocess.Popen([sys.executable, "-c", code], start_new_session=True))
+        return begun[-1]
+
+    yield begin
+    for process in begun:
+        with suppress(ProcessLookupError):  # nobody of its session is left
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def stream_wait(folder: Path, records: int) -> None:
@@ -241,28 +257,29 @@ def stream_wait(folder: Path, records: int) -> None:
         streams = sorted((folder / "work").glob("soak-*/segment-*.bin"))
         return streams[-1].stat().st_size // RECORD.itemsize if streams else 0
 
-    end = time.monotonic() + 240
+    end = time.monotonic() + 500
     while found() < records:
         assert time.monotonic() < end
         time.sleep(0.05)
 
 
-def test_sigterm_ends_it_with_a_report_and_a_kill_loses_nothing_but_the_process(tmp_path):
-    killed = long_soak(tmp_path, 3600)
-    stream_wait(tmp_path, 80)
+@pytest.mark.timeout(600)
+def test_sigterm_ends_it_with_a_report_and_a_kill_loses_nothing_but_the_process(tmp_path, long_soak):
+    killed = long_soak()
+    stream_wait(tmp_path, 20)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
     before = [stream_read(path)["iterations"][-1] for path in (tmp_path / "work").glob("soak-*/*.bin")]
     assert len(before) == 1
-    again = long_soak(tmp_path, 3600)
+    again = long_soak()
     while len(list((tmp_path / "work").glob("soak-*/*.bin"))) < 2:
         time.sleep(0.05)
-    stream_wait(tmp_path, 80)
+    stream_wait(tmp_path, 100)
     again.send_signal(signal.SIGTERM)
     assert again.wait(120) == 0
     report = Report.model_validate_json((tmp_path / "report.json").read_text())
     found = metrics(report)
-    assert found["soak_iterations"] > before[0] + 80
+    assert found["soak_iterations"] > before[0] + 80  # of both processes
     assert found["leak_host_heap"] == pytest.approx(KIB, rel=0.1)
     assert "interrupted 1 times" in remarks(report)["soak-continued"]
     assert "stopped after" in remarks(report)["soak-stopped"]
