@@ -131,10 +131,10 @@ def test_each_segment_is_a_child_and_the_report_is_of_all(
 def test_a_stopped_worker_gives_the_soak_back_and_the_next_attempt_goes_on(
     site: StandIn, station: Callable, repository: Repository, soaks: Path
 ) -> None:
-    order = order_of(repository, seconds=6)
+    order = order_of(repository, seconds=15)
     first = site.give(order)
     stop = station()
-    wait_until(lambda: records(soaks) > 100)
+    wait_until(lambda: records(soaks) > 8)
     stop()
     wait_until(lambda: first.given_back)
     (before,) = [stream_read(path) for path in soaks.rglob("segment-*.bin")]
@@ -142,8 +142,8 @@ def test_a_stopped_worker_gives_the_soak_back_and_the_next_attempt_goes_on(
     station()
     report = finished(told)
     assert metrics(report)["soak_iterations"] > before["iterations"][-1]
-    streams_s = 6 - float(before["seconds"][-1])
-    assert 0 < streams_s < 6
+    streams_s = 15 - float(before["seconds"][-1])
+    assert 0 < streams_s < 15
     (remark,) = [remark for remark in report.remarks if remark.code == "soak-continued"]
     assert "interrupted 1 times" in remark.sentence
     assert not [remark for remark in report.remarks if remark.code == "soak-stopped"]
@@ -172,7 +172,9 @@ def test_a_soak_that_outgrows_its_memory_reports_that(
     report = finished(told)
     (remark,) = [remark for remark in report.remarks if remark.code == "soak-died"]
     assert "more than the limit of 1.50 GiB" in remark.sentence
-    assert metrics(report)["leaks"] >= 1
+    # a verdict where readings came fast enough for one, else what it grew by
+    short = [remark.sentence for remark in report.remarks if remark.code == "soak-short"]
+    assert "grew by" in short[0] if short else metrics(report)["leaks"] >= 1
 
 
 def test_a_soak_yields_when_its_segment_ends(
