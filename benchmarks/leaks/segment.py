@@ -25,6 +25,7 @@ FIRST_CALLS = 2  # they choose kernels and make lasting buffers
 BLOCK_S = 0.02
 READING_SHARE = 0.02  # of the time may go into readings
 LEAST_BLOCKS = 100  # of a segment all the same: where objects leak, each collection takes longer
+SO_FAR_BLOCKS = 50  # and of the time so far: whenever a segment is ended, there are enough for a verdict
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,8 @@ class _Segment:
             last = now - started
             self._read(last, iterations, busy)
             cost += 0.1 * (time.thread_time() - spent - cost)
-            block_s = max(BLOCK_S, min(cost / READING_SHARE, self.seconds / LEAST_BLOCKS))
+            most_s = min(self.seconds / LEAST_BLOCKS, last / SO_FAR_BLOCKS)
+            block_s = max(BLOCK_S, min(cost / READING_SHARE, most_s))
 
     def _read(self, seconds: float, iterations: int, busy: float) -> None:
         record = self._record[0]

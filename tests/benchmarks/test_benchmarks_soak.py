@@ -202,32 +202,25 @@ def test_a_model_that_dies_before_a_verdict_tells_what_it_grew_by(tmp_path):
     assert f"{grown:.2f} MiB" in sentence, sentence
 
 
-def told_or_too_short(report: Report) -> None:
-    """The leak's size where there were readings enough for it; how many there are the machine decides."""
-    if "soak-short" in remarks(report):
-        assert "a verdict needs" in remarks(report)["soak-short"]
-    else:
-        assert metrics(report)["leak_host_heap"] == pytest.approx(KIB, rel=0.1)
-
-
-@pytest.mark.timeout(600)  # readings come later the busier the machine is
 def test_a_stop_in_the_middle_of_a_segment_ends_with_a_report(tmp_path):
     asked = []
 
     def stop():
         while not (streams := list((tmp_path / "work").glob("soak-*/segment-*.bin"))):
             time.sleep(0.05)
-        while streams[0].stat().st_size < 20 * RECORD.itemsize:
+        while streams[0].stat().st_size < 60 * RECORD.itemsize:
             time.sleep(0.05)
         asked.append(time.monotonic())
         (streams[0].parent / "stop").touch()
 
     asking = threading.Thread(target=stop)
     asking.start()
+    began = time.monotonic()
     report = leaky(tmp_path, "native", duration_s=3600)
     asking.join()
     assert time.monotonic() - asked[0] < 60
-    told_or_too_short(report)
+    assert time.monotonic() - began < 120
+    assert metrics(report)["leak_host_heap"] == pytest.approx(KIB, rel=0.1)
     assert "the soak was stopped after" in remarks(report)["soak-stopped"]
     assert "of 60.0 minutes" in remarks(report)["soak-stopped"]
 
@@ -265,16 +258,15 @@ def stream_wait(folder: Path, records: int) -> None:
         streams = sorted((folder / "work").glob("soak-*/segment-*.bin"))
         return streams[-1].stat().st_size // RECORD.itemsize if streams else 0
 
-    end = time.monotonic() + 500
+    end = time.monotonic() + 240
     while found() < records:
         assert time.monotonic() < end
         time.sleep(0.05)
 
 
-@pytest.mark.timeout(600)
 def test_sigterm_ends_it_with_a_report_and_a_kill_loses_nothing_but_the_process(tmp_path, long_soak):
     killed = long_soak()
-    stream_wait(tmp_path, 20)
+    stream_wait(tmp_path, 80)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
     before = [stream_read(path)["iterations"][-1] for path in (tmp_path / "work").glob("soak-*/*.bin")]
@@ -282,13 +274,13 @@ def test_sigterm_ends_it_with_a_report_and_a_kill_loses_nothing_but_the_process(
     again = long_soak()
     while len(list((tmp_path / "work").glob("soak-*/*.bin"))) < 2:
         time.sleep(0.05)
-    stream_wait(tmp_path, 20)
+    stream_wait(tmp_path, 80)
     again.send_signal(signal.SIGTERM)
     assert again.wait(120) == 0
     report = Report.model_validate_json((tmp_path / "report.json").read_text())
     found = metrics(report)
-    assert found["soak_iterations"] > before[0] + 20  # of both processes
-    told_or_too_short(report)
+    assert found["soak_iterations"] > before[0] + 80  # of both processes
+    assert found["leak_host_heap"] == pytest.approx(KIB, rel=0.1)
     assert "interrupted 1 times" in remarks(report)["soak-continued"]
     assert "stopped after" in remarks(report)["soak-stopped"]
     assert not list((tmp_path / "work").glob("soak-*/stop"))

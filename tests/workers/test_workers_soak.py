@@ -172,9 +172,7 @@ def test_a_soak_that_outgrows_its_memory_reports_that(
     report = finished(told)
     (remark,) = [remark for remark in report.remarks if remark.code == "soak-died"]
     assert "more than the limit of 1.50 GiB" in remark.sentence
-    # a verdict where readings came fast enough for one, else what it grew by
-    short = [remark.sentence for remark in report.remarks if remark.code == "soak-short"]
-    assert "grew by" in short[0] if short else metrics(report)["leaks"] >= 1
+    assert metrics(report)["leaks"] >= 1
 
 
 def test_a_soak_yields_when_its_segment_ends(
