@@ -12,11 +12,12 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 from leaky_models import LEAKY
 
 from benchmarks.cases import Case, ModelSource
-from benchmarks.leaks.segment import _Segment
+from benchmarks.leaks.segment import BLOCK_S, SO_FAR_BLOCKS, _Segment
 from benchmarks.leaks.stream import NAMES, RECORD, stream_read
 from benchmarks.report import Report
 from benchmarks.session import measure
@@ -164,6 +165,31 @@ def test_a_segment_whose_time_ends_during_a_reading_still_has_one_of_its_end():
     _Segment(lambda: None, Slow(), kept, seconds=0.1).run(Never())
     assert len(kept) == 2
     assert kept[0] < 0.1 <= kept[1]
+
+
+def test_dear_readings_come_often_while_there_are_few():
+    """Whenever a long soak is ended, there are enough for a verdict; later their share of the time holds."""
+
+    class Kept(list):
+        def add(self, record):
+            self.append((float(record["seconds"][0]), float(record["busy"][0])))
+
+    class Dear:
+        def read(self):
+            until = time.thread_time() + 0.03  # at a share of 2 % alone a block would last 1.5 s
+            while time.thread_time() < until:
+                pass
+            return [0] * len(NAMES)
+
+    class After:
+        def is_asked(self):
+            return len(kept) >= 40
+
+    kept = Kept()
+    _Segment(lambda: None, Dear(), kept, seconds=3600.0).run(After())
+    seconds, busy = np.asarray(kept).T
+    longest = np.maximum(BLOCK_S, seconds[:-1] / SO_FAR_BLOCKS)
+    assert np.median(np.diff(busy) / longest) < 1.1
 
 
 def test_objects_that_make_each_collection_dearer_still_get_a_verdict(tmp_path):
