@@ -24,17 +24,15 @@ def asked(screen: Asker, answer: Callable[[Ask], Answer]) -> Told | None:
         return end.value
 
 
-def online_with_pairs(
-    series: Series, seed: int, spending: Spending | None = None
+def told_with_pairs(
+    screen: Asker, series: Series, rng: np.random.Generator
 ) -> tuple[list[tuple[int, int]], int]:
     """What is told when comparisons answer at once: (index, detected at), and the runs."""
-    rng = np.random.default_rng([seed, 5])
 
     def run(wish: Ask) -> Answer:
         noise = np.exp(series.short * rng.standard_normal((2, wish.pairs)))
         return (series.level[wish.a] * noise[0]).tolist(), (series.level[wish.b] * noise[1]).tolist()
 
-    screen = PairScreen(spending)
     told: list[tuple[int, int]] = []
     for value in series.values.tolist():
         screen.take(value)
@@ -42,3 +40,10 @@ def online_with_pairs(
         if change:
             told.append((change.index, change.detected_at))
     return told, screen.runs
+
+
+def online_with_pairs(
+    series: Series, seed: int, spending: Spending | None = None
+) -> tuple[list[tuple[int, int]], int]:
+    """What the policy of the replay tells, and the runs it took."""
+    return told_with_pairs(PairScreen(spending), series, np.random.default_rng([seed, 5]))

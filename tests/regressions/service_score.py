@@ -16,11 +16,10 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks.metrics import metric_get
-from perfsite.regressions.detection import Ask
 from perfsite.regressions.replay.score import Tally, changes_score
 from perfsite.regressions.replay.service import ServiceScreen
 from tests.regressions.detection_loom import Series
-from tests.regressions.detection_pairs import asked, online_with_pairs
+from tests.regressions.detection_pairs import online_with_pairs, told_with_pairs
 from tests.regressions.detection_score import COLUMNS, FIRST_REPORTING, GENERATORS, PROCESSES, row
 
 # the sets hold changes of a few noises, so the smallest one worth telling is that of the replay
@@ -29,20 +28,7 @@ METRIC = replace(metric_get("latency_p50"), relevant=0.01)
 
 def service_told(series: Series, seed: int) -> tuple[list[tuple[int, int]], int]:
     """What the service would tell, as (accused build, newest build then), and the runs it took."""
-    rng = np.random.default_rng([seed, 6])
-
-    def run(wish: Ask) -> tuple[list[float], list[float]]:
-        noise = np.exp(series.short * rng.standard_normal((2, wish.pairs)))
-        return (series.level[wish.a] * noise[0]).tolist(), (series.level[wish.b] * noise[1]).tolist()
-
-    screen = ServiceScreen(METRIC)
-    told: list[tuple[int, int]] = []
-    for value in series.values.tolist():
-        screen.take(value)
-        change = asked(screen, run)
-        if change:
-            told.append((change.index, change.detected_at))
-    return told, screen.runs
+    return told_with_pairs(ServiceScreen(METRIC), series, np.random.default_rng([seed, 6]))
 
 
 def score_one(task: tuple[str, int]) -> dict[str, Tally]:
